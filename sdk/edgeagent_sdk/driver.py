@@ -1,0 +1,137 @@
+"""What a driver is: a sensor, perhaps with actuators, on a host whose roots can be replaced.
+
+A driver is plain blocking code. The agent gives each device a thread of its own, so a bus that
+hangs hurts nobody else. Twenty lines are enough::
+
+    class Thermometer(Sensor):
+        summary = "the thermometer on the wall"
+
+        def open(self):
+            self.file = self.host.path("/dev/thermo").open()
+            return [Channel("air", "temperature")]
+
+        def read(self):
+            return [float(self.file.readline())]
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import msgspec
+
+from edgeagent_sdk.channel import Channel, Value
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine that drivers run against.
+
+    Args:
+        root: in front of every path; a test puts a made-up tree here, a container its ``/host``.
+    """
+
+    root: Path = Path("/")
+
+    def path(self, path: str) -> Path:
+        """`path`, absolute on the host, as a path of this process."""
+        return self.root / path.lstrip("/")
+
+
+class Found(NamedTuple):
+    """One device that a driver's `discover` came across.
+
+    Args:
+        device: proposed device name.
+        options: the driver's options that reach this device, as they would stand in the configuration.
+        summary: what it is, for people.
+        missing: why it cannot be read now; empty if it can.
+        remedy: what would make it readable: a package, a permission, a credential.
+    """
+
+    device: str
+    options: dict[str, Any]
+    summary: str
+    missing: str = ""
+    remedy: str = ""
+
+
+class Options(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A driver's own configuration keys: derive from this, one annotated field for each key.
+
+    The annotation's `msgspec.Meta(description=…)` is the key's documentation.
+    """
+
+
+class ActuatorInfo(NamedTuple):
+    """An actuator's place in `describe`: what it sets and between which limits."""
+
+    name: str
+    quantity: str
+    minimum: float
+    maximum: float
+    description: str = ""
+
+
+class Actuator(ABC):
+    """Something that a device lets us set. Setpoints are absolute, never steps."""
+
+    info: ActuatorInfo
+
+    @abstractmethod
+    def get(self) -> float:
+        """What the device holds now, in the quantity's unit. Raises DriverError."""
+
+    @abstractmethod
+    def set(self, value: float) -> None:
+        """Make the device hold `value`, in the quantity's unit. Raises DriverError."""
+
+
+class Sensor(ABC):
+    """One device that can be read.
+
+    Life: `__init__` (stores, touches nothing) → `open` → `read` … → `close`. After a DriverError
+    from `read` the agent closes it and opens it again, with growing pauses.
+    """
+
+    Options: ClassVar[type[Options]] = Options
+    summary: ClassVar[str] = ""
+
+    #: Age of the values that the last `read` returned, in seconds; a driver whose device buffers sets it.
+    age_s: float = 0.0
+
+    def __init__(self, host: Host, options: Any) -> None:
+        self.host = host
+        self.options = options
+
+    @classmethod
+    def discover(cls, host: Host) -> Iterable[Found]:
+        """The devices of this kind that `host` has. Never raises for what it cannot read: it says so."""
+        return ()
+
+    @abstractmethod
+    def open(self) -> Sequence[Channel]:
+        """Reach the device; return its channels, in the order in which `read` gives their values.
+
+        Raises:
+            DriverError: with the reason and the remedy. The agent tries again later.
+        """
+
+    @abstractmethod
+    def read(self) -> Sequence[Value]:
+        """One value for each channel: a float in the quantity's unit, or a `Fault`.
+
+        Raises:
+            DriverError: the whole device failed.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most drivers hold nothing
+        """Let go of the device. May be called twice, and before `open`."""
+
+    def actuators(self) -> Sequence[Actuator]:
+        """What can be set, once open."""
+        return ()

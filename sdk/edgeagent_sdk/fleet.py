@@ -1,0 +1,173 @@
+"""Watch a fleet and give its nodes commands::
+
+with Fleet("mqtt://127.0.0.1") as fleet:
+    for node in fleet.nodes().values():
+        print(node.identity, node.state.status if node.state else "unknown")
+    reply = fleet.command("lab", "n1", "ping", ttl_s=5)
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import paho.mqtt.client as paho
+
+from edgeagent_sdk.batch import Header, decode_batch
+from edgeagent_sdk.channel import Reading
+from edgeagent_sdk.errors import BrokerError, CommandTimeout, EdgeError
+from edgeagent_sdk.messages import Command, Describe, Event, Reply, State, decode
+from edgeagent_sdk.mqtt import Broker, Session
+from edgeagent_sdk.names import Identity, check_name
+from edgeagent_sdk.publisher import settings
+from edgeagent_sdk.topics import PREFIX, Topic, everyone, parse_topic, topic
+
+
+@dataclass
+class Node:
+    """What the fleet client knows of one node. `latest` maps (quantity, device, channel) to a reading."""
+
+    identity: Identity
+    state: State | None = None
+    describe: Describe | None = None
+    header: Header | None = None
+    latest: dict[tuple[str, str, str], Reading] = field(default_factory=dict)
+
+
+Update = tuple[Node, State | Describe | Event | Reply | Header]
+
+
+class Fleet:
+    """A view of all nodes of a broker, kept up to date from their messages.
+
+    Args:
+        broker: URL or full settings.
+        data: also follow the readings, not only state, describe, events and replies.
+
+    Raises:
+        BrokerError: the broker cannot be reached within 10 s.
+    """
+
+    def __init__(self, broker: str | Broker, *, data: bool = False, prefix: str = PREFIX) -> None:
+        self._prefix = prefix
+        self._kinds = ("describe", "state", "event", "reply") + (("data",) if data else ())
+        self._nodes: dict[Identity, Node] = {}
+        self._lock = threading.Lock()
+        self._watchers: list[queue.SimpleQueue[Update | None]] = []
+        self._replies: dict[str, queue.SimpleQueue[Reply]] = {}
+        self.malformed = 0
+        self._session = Session(
+            settings(broker),
+            f"edge-fleet-{uuid.uuid4().hex[:12]}",
+            on_connect=self._subscribe,
+            on_message=self._receive,
+        )
+        self._session.connect_or_raise()
+
+    def nodes(self) -> dict[Identity, Node]:
+        """All nodes heard of so far; retained messages arrive within moments of connecting."""
+        with self._lock:
+            return dict(self._nodes)
+
+    def watch(self, timeout_s: float | None = None) -> Iterator[Update]:
+        """Pairs of node and message from now on. Ends on `close`, or after `timeout_s` of silence."""
+        updates: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
+        with self._lock:
+            self._watchers.append(updates)
+        try:
+            while (update := updates.get(timeout=timeout_s)) is not None:
+                yield update
+        except queue.Empty:
+            return
+        finally:
+            with self._lock:
+                self._watchers.remove(updates)
+
+    def command(
+        self, site: str, node: str, name: str, body: dict[str, Any] | None = None, *, ttl_s: float = 5.0
+    ) -> Reply:
+        """Send a command and wait for the node's reply.
+
+        Raises:
+            CommandTimeout: no reply within `ttl_s`; the node will not carry the command out later.
+            BrokerError: the command did not leave this machine.
+        """
+        identity = Identity(check_name(site, "site"), check_name(node, "node"))
+        order = Command.new(body or {}, ttl_s)
+        replies = self._replies[order.id] = queue.SimpleQueue()
+        try:
+            where = topic(identity, "cmd", name, prefix=self._prefix)
+            if self._session.publish(where, order.encode()) is None:
+                raise BrokerError(f"{name} to {identity}: not sent; {self._session.trouble or 'queue full'}")
+            return replies.get(timeout=ttl_s)
+        except queue.Empty:
+            raise CommandTimeout(
+                f"{name} to {identity}: no reply within {ttl_s:g} s; is the node online?"
+            ) from None
+        finally:
+            del self._replies[order.id]
+
+    def close(self) -> None:
+        """Disconnect; every `watch` ends."""
+        self._session.stop()
+        with self._lock:
+            for updates in self._watchers:
+                updates.put(None)
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _subscribe(self, session: Session) -> None:
+        for kind in self._kinds:
+            session.subscribe(everyone(kind, prefix=self._prefix))
+
+    def _receive(self, message: paho.MQTTMessage) -> None:
+        if not message.payload:  # a retained message was cleared
+            return
+        try:
+            where = parse_topic(message.topic, prefix=self._prefix)
+            with self._lock:
+                node = self._nodes.setdefault(where.identity, Node(where.identity))
+                update = _TAKE[where.kind](node, where, bytes(message.payload))
+                for updates in self._watchers:
+                    updates.put((node, update))
+        except EdgeError:
+            self.malformed += 1
+            return
+        if isinstance(update, Reply) and (waiting := self._replies.get(update.id)):
+            waiting.put(update)
+
+
+def _take_state(node: Node, where: Topic, payload: bytes) -> State:
+    node.state = decode(payload, State)
+    return node.state
+
+
+def _take_describe(node: Node, where: Topic, payload: bytes) -> Describe:
+    node.describe = decode(payload, Describe)
+    return node.describe
+
+
+def _take_data(node: Node, where: Topic, payload: bytes) -> Header:
+    node.header, readings = decode_batch(payload)
+    node.latest.update(((r.quantity, r.device, r.channel), r) for r in readings)
+    return node.header
+
+
+_TAKE: dict[str, Callable[[Node, Topic, bytes], State | Describe | Event | Reply | Header]] = {
+    "state": _take_state,
+    "describe": _take_describe,
+    "event": lambda node, where, payload: decode(payload, Event),
+    "reply": lambda node, where, payload: decode(payload, Reply),
+    "data": _take_data,
+}
