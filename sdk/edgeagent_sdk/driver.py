@@ -33,9 +33,11 @@ class Host:
 
     Args:
         root: in front of every path; a test puts a made-up tree here, a container its ``/host``.
+        state_dir: where a driver may keep a little state over restarts; None if nowhere.
     """
 
     root: Path = Path("/")
+    state_dir: Path | None = None
 
     def path(self, path: str) -> Path:
         """`path`, absolute on the host, as a path of this process."""

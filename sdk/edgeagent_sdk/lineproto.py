@@ -99,12 +99,13 @@ def decode_line(line: bytes) -> Reading:
     return Reading(quantity, channel, device, identity.node, identity.site, value, time_ns)
 
 
-def shift(payload: str, by_ns: int) -> str:
-    """The same lines with every time stamp moved by `by_ns`."""
+def shift(payload: str, by_ns: int, before_ns: int = TIME_MAX_NS) -> str:
+    """The same lines, with the time stamps below `before_ns` moved by `by_ns`."""
     moved: list[str] = []
     for line in payload.splitlines():
         body, _, stamp = line.rpartition(" ")
-        moved.append(f"{body} {int(stamp) + by_ns}\n")
+        time_ns = int(stamp)
+        moved.append(f"{body} {time_ns + by_ns if time_ns < before_ns else time_ns}\n")
     return "".join(moved)
 
 

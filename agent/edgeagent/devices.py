@@ -1,0 +1,160 @@
+"""The devices of this node: their threads, and what they last read."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edgeagent.clock import Clock
+from edgeagent.config import DeviceConfig
+from edgeagent.report import Report
+from edgeagent.sampler import Deliver, Sampler
+from edgeagent.schedule import Schedule, jitter
+from edgeagent.stream import Rules
+from edgeagent_sdk.channel import Fault
+from edgeagent_sdk.driver import Host, Sensor
+from edgeagent_sdk.messages import ActuatorDescription, ChannelInfo
+from edgeagent_sdk.names import Identity
+from edgeagent_sdk.quantities import quantity
+
+#: A thread may finish the read that it is in; one that takes longer hangs.
+_STOP_S = 1.0
+
+
+class Devices:
+    """Every device in a thread of its own. `apply` and `stop` are for one thread."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        host: Host,
+        clock: Clock,
+        *,
+        deliver: Deliver,
+        changed: Callable[[], None],
+        report: Report,
+    ) -> None:
+        self._identity, self._host, self._clock = identity, host, clock
+        self._deliver, self._changed, self._report = deliver, changed, report
+        self._running: dict[str, tuple[DeviceConfig, Sampler]] = {}
+        self._ended_faults = self._ended_overruns = 0
+
+    @property
+    def faults(self) -> int:
+        """Faults in the place of a number, since the start."""
+        return self._ended_faults + sum(s.faults for s in self._samplers())
+
+    @property
+    def overruns(self) -> int:
+        """Moments at which a device was still busy with an earlier read, since the start."""
+        return self._ended_overruns + sum(s.schedule.missed for s in self._samplers())
+
+    def apply(self, wanted: Sequence[DeviceConfig]) -> None:
+        """Start, stop and replace threads until exactly `wanted` runs; what is unchanged runs on."""
+        by_name = {config.name: config for config in wanted}
+        self._end([name for name, (config, _) in self._running.items() if by_name.get(name) != config])
+        for name, config in by_name.items():
+            if name not in self._running:
+                self.start(config, config.sensor(self._host, config.options))
+        self._changed()
+
+    def start(self, config: DeviceConfig, sensor: Sensor) -> None:
+        """Start the thread of one device."""
+        aligned = config.start == "aligned"
+        phase_s = 0.0 if aligned else jitter(f"{self._identity}/{config.name}", config.interval_s)
+        sampler = Sampler(
+            config.name,
+            sensor,
+            self._identity,
+            Rules(config.deadband, config.heartbeat_s, config.calibration),
+            Schedule(config.interval_s, self._clock, phase_s),
+            stale_after_s=config.stale_after_s or 3 * config.interval_s,
+            clock=self._clock,
+            deliver=self._deliver,
+            changed=self._changed,
+            report=self._report,
+        )
+        self._running[config.name] = (config, sampler)
+        sampler.start()
+
+    def stop(self) -> None:
+        """End all threads; one that hangs in its driver is left behind."""
+        self._end(list(self._running))
+
+    def check_stale(self) -> None:
+        """Report devices that have fallen silent."""
+        for sampler in self._samplers():
+            sampler.check_stale()
+
+    def latest(self) -> list[dict[str, Any]]:
+        """The last value of every channel: device, channel, quantity, value or fault, and age."""
+        return [
+            {
+                "device": sampler.device,
+                "channel": channel.name,
+                "quantity": channel.quantity.name,
+                "age_s": round(sampler.age_s, 3),
+                **({"fault": value.reason} if isinstance(value, Fault) else {"value": value}),
+            }
+            for sampler in self._samplers()
+            if sampler.stream
+            for channel, value in zip(sampler.stream.channels, sampler.stream.values, strict=True)
+        ]
+
+    def channels(self) -> list[ChannelInfo]:
+        """All channels, as `describe` tells them."""
+        return [
+            ChannelInfo(
+                device=sampler.device,
+                channel=c.name,
+                quantity=c.quantity.name,
+                unit=c.quantity.unit,
+                kind=c.quantity.kind,
+                minimum=_finite(c.minimum),
+                maximum=_finite(c.maximum),
+                description=c.description,
+                interval_s=config.interval_s,
+                calibration=list(sampler.stream.calibration(c)),
+            )
+            for config, sampler in list(self._running.values())
+            if sampler.stream
+            for c in sampler.stream.channels
+        ]
+
+    def actuators(self) -> list[ActuatorDescription]:
+        """All actuators, as `describe` tells them."""
+        return [
+            ActuatorDescription(
+                device=sampler.device,
+                actuator=info.name,
+                quantity=info.quantity,
+                unit=quantity(info.quantity).unit,
+                minimum=info.minimum,
+                maximum=info.maximum,
+                description=info.description,
+            )
+            for sampler in self._samplers()
+            if sampler.stream
+            for info in (actuator.info for actuator in sampler.sensor.actuators())
+        ]
+
+    def _samplers(self) -> list[Sampler]:
+        return [sampler for _, sampler in list(self._running.values())]
+
+    def _end(self, names: Sequence[str]) -> None:
+        ending = [self._running.pop(name)[1] for name in names]
+        for sampler in ending:
+            sampler.stop()
+        deadline = time.monotonic() + _STOP_S
+        for sampler in ending:
+            sampler.join(max(0.0, deadline - time.monotonic()))
+            if sampler.is_alive():
+                sampler.abandon()
+            self._ended_faults += sampler.faults
+            self._ended_overruns += sampler.schedule.missed
+
+
+def _finite(bound: float) -> float | None:
+    return bound if math.isfinite(bound) else None

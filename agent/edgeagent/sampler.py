@@ -1,0 +1,165 @@
+"""One thread for one device: opens it, reads it in time, and comes back after its failures."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from edgeagent.clock import Clock
+from edgeagent.report import Report
+from edgeagent.schedule import Schedule
+from edgeagent.stream import Change, Rules, Stream
+from edgeagent_sdk.channel import Channel
+from edgeagent_sdk.driver import Sensor
+from edgeagent_sdk.errors import DriverError
+from edgeagent_sdk.messages import Severity
+from edgeagent_sdk.names import Identity
+
+_REOPEN_MIN_S, _REOPEN_MAX_S = 1.0, 60.0
+
+
+Deliver = Callable[[str, int], None]
+
+
+class Sampler(threading.Thread):
+    """Reads one device until `stop`.
+
+    Args:
+        device: its name; `sensor` its driver, not yet open.
+        deliver: called with lines and their number after each pass.
+        changed: called when the channels have become known or have changed.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        sensor: Sensor,
+        identity: Identity,
+        rules: Rules,
+        schedule: Schedule,
+        *,
+        stale_after_s: float,
+        clock: Clock,
+        deliver: Deliver,
+        changed: Callable[[], None],
+        report: Report,
+    ) -> None:
+        super().__init__(name=f"device-{device}", daemon=True)
+        self.device = device
+        self.sensor = sensor
+        self.schedule = schedule
+        self.stream: Stream | None = None
+        self.readings = 0
+        self.faults = 0
+        self._identity, self._rules = identity, rules
+        self._stale_after_ns = int(stale_after_s * 1e9)
+        self._clock, self._deliver, self._changed, self._report = clock, deliver, changed, report
+        self._ended = threading.Event()
+        self._abandoned = False
+        self._seen_ns = time.monotonic_ns()
+        self._trouble = ""
+        self._stale = False
+
+    def stop(self) -> None:
+        """Ask the thread to end; the read that it is in still counts."""
+        self._ended.set()
+
+    def abandon(self) -> None:
+        """Give up on a thread that hangs in its driver: what it may still read no longer counts."""
+        self._abandoned = True
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the device was last read well, or since the start."""
+        return (time.monotonic_ns() - self._seen_ns) / 1e9
+
+    def check_stale(self) -> None:
+        """Called from outside, because a thread that hangs in its driver cannot say so itself."""
+        stale = self.age_s * 1e9 > self._stale_after_ns
+        if stale and not self._stale and not self._trouble:
+            self._report(
+                "stale",
+                f"no reading for {self.age_s:.1f} s; the driver hangs",
+                Severity.ERROR,
+                device=self.device,
+            )
+        self._stale = stale
+
+    def run(self) -> None:
+        """The thread's body."""
+        pause_s = _REOPEN_MIN_S
+        while not self._ended.is_set():
+            before = self.readings
+            try:
+                self._adopt(self.sensor.open())
+                self._sample()
+            except DriverError as error:
+                self._failed(str(error))
+            except Exception as error:
+                # A driver is anybody's code: its bug costs its own device, with a word, and no other.
+                self._failed(f"the driver failed: {type(error).__name__}: {error}")
+            self._close()
+            pause_s = _REOPEN_MIN_S if self.readings > before else min(2 * pause_s, _REOPEN_MAX_S)
+            self._ended.wait(pause_s)
+
+    def _adopt(self, channels: Sequence[Channel]) -> None:
+        old = self.stream.channels if self.stream else []
+        if [(c.key, c.minimum, c.maximum) for c in channels] == [(c.key, c.minimum, c.maximum) for c in old]:
+            return
+        keys = [channel.key for channel in channels]
+        if len(set(keys)) < len(keys):
+            raise DriverError("the driver gave two channels of one quantity the same name")
+        self.stream = Stream(self.device, self._identity, channels, self._rules)
+        self._changed()
+
+    def _sample(self) -> None:
+        stream = self.stream
+        assert stream is not None
+        while not self._ended.wait(self._seconds_to_next()):
+            begun_ns = time.monotonic_ns()
+            values = self.sensor.read()
+            if self._abandoned:
+                return
+            self._seen_ns = time.monotonic_ns()
+            stamp = self._clock.stamp_ns(begun_ns) - int(self.sensor.age_s * 1e9)
+            faults = stream.faults
+            lines, count, changes = stream.take(values, stamp)
+            if count:
+                self._deliver(lines, count)
+            self.readings += count
+            self.faults += stream.faults - faults
+            self._recovered()
+            for change in changes:
+                self._tell(change)
+
+    def _seconds_to_next(self) -> float:
+        now = time.monotonic_ns()
+        return max(0, self.schedule.next_ns(now) - now) / 1e9
+
+    def _failed(self, reason: str) -> None:
+        if self.stream:
+            self.stream.fail(reason)
+            self.faults += len(self.stream.channels)
+        if reason != self._trouble:  # once, not at each attempt
+            self._report("device-fault", reason, Severity.ERROR, device=self.device)
+        self._trouble = reason
+
+    def _recovered(self) -> None:
+        if self._trouble:
+            self._report("device-recovered", "reads again", device=self.device)
+        self._trouble = ""
+
+    def _tell(self, change: Change) -> None:
+        kind, severity = (
+            ("channel-fault", Severity.WARNING) if change.reason else ("channel-recovered", Severity.INFO)
+        )
+        self._report(
+            kind, change.reason or "reads again", severity, device=self.device, channel=change.channel.name
+        )
+
+    def _close(self) -> None:
+        try:
+            self.sensor.close()
+        except Exception as error:
+            self._report("device-fault", f"close: {error}", Severity.WARNING, device=self.device)
