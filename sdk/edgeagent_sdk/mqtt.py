@@ -38,7 +38,7 @@ def _key(description: str) -> Any:
     return msgspec.Meta(description=description)
 
 
-class Broker(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Broker(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Where the MQTT broker is and how to prove who we are; the ``[broker]`` table of a configuration."""
 
     url: Annotated[str, _key("mqtt://host[:1883] or mqtts://host[:8883]; may carry user:password@")] = (

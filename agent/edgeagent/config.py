@@ -1,0 +1,232 @@
+"""The agent's configuration: every key, its bounds and its documentation, in one place."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from edgeagent_sdk.batch import PAYLOAD_MAX_BYTES
+from edgeagent_sdk.config import Document, KeyPath, explain, read
+from edgeagent_sdk.driver import Host, Options, Sensor
+from edgeagent_sdk.errors import EdgeError
+from edgeagent_sdk.mqtt import Broker
+from edgeagent_sdk.names import check_name, slug
+from edgeagent_sdk.plugins import DRIVERS, installed, load, nearest
+from edgeagent_sdk.quantities import QUANTITIES
+from edgeagent_sdk.topics import PREFIX
+
+#: Where `edgeagent` looks for its configuration, after --config and EDGEAGENT_CONFIG.
+SEARCH = (Path("agent.toml"), Path("/etc/edgeagent/agent.toml"))
+
+
+def _key(description: str, **bounds: Any) -> Any:
+    return msgspec.Meta(description=description, **bounds)
+
+
+class OutboxConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """The ``[outbox]`` table: how readings are kept and sent."""
+
+    max_bytes: Annotated[
+        int,
+        _key(
+            "byte budget on the disk; over it, the oldest data is thinned, then dropped", ge=PAYLOAD_MAX_BYTES
+        ),
+    ] = 256 << 20
+    batch_s: Annotated[float, _key("how often a batch is closed and sent", ge=0.05, le=3600)] = 1.0
+    delivery: Annotated[
+        Literal["stored", "broker"],
+        _key("who must have a batch before it leaves: the store behind an aggregator, or the broker alone"),
+    ] = "stored"
+    ack_timeout_s: Annotated[
+        float, _key("an unacknowledged batch is sent again after this, then ever more rarely", ge=1, le=3600)
+    ] = 10.0
+    window: Annotated[int, _key("batches that may be on their way at once", ge=1, le=1000)] = 64
+
+
+class SelfConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """The ``[agent]`` table: the agent as a device of its own."""
+
+    interval_s: Annotated[
+        float,
+        _key("how often the agent reports on itself, as the device `agent`; 0 for never", ge=0, le=3600),
+    ] = 10.0
+
+
+class DeviceKeys(msgspec.Struct, kw_only=True, frozen=True):
+    """The keys that every ``[[device]]`` has; its driver's own stand beside them."""
+
+    name: Annotated[str, _key("the device's name on the wire")]
+    driver: Annotated[str, _key("which driver reads it; `edgeagent probe` lists them")]
+    interval_s: Annotated[float, _key("from one reading to the next", ge=0.001, le=86400)] = 1.0
+    start: Annotated[
+        Literal["aligned", "jittered"],
+        _key(
+            "read on the wall clock's multiples of interval_s, or somewhere between them to spread the load"
+        ),
+    ] = "aligned"
+    stale_after_s: Annotated[
+        float, _key("silence after which the device is reported; 0 for 3 × interval_s", ge=0)
+    ] = 0.0
+    heartbeat_s: Annotated[float, _key("with a deadband: an unchanged value is sent this often", gt=0)] = 60.0
+    deadband: Annotated[
+        dict[str, float], _key("smallest change worth sending, by quantity or quantity/channel, in its unit")
+    ] = {}
+    calibration: Annotated[
+        dict[str, list[tuple[float, float]]],
+        _key("measured → true points, by quantity or quantity/channel; linear between and beyond them"),
+    ] = {}
+
+
+class DeviceConfig(DeviceKeys, kw_only=True, frozen=True):
+    """A device as the agent runs it: its keys, and its driver with the driver's own options."""
+
+    sensor: Callable[[Host, Any], Sensor]
+    options: Options
+
+
+class AgentKeys(msgspec.Struct, kw_only=True, frozen=True):
+    """The top level of agent.toml, without the devices."""
+
+    site: Annotated[str, _key("which site the node belongs to")]
+    node: Annotated[str, _key("the node's name, unique within its site; by default the host's")] = ""
+    prefix: Annotated[str, _key("first level of every topic", pattern=r"^[^/+#\s]+$")] = PREFIX
+    state_dir: Annotated[str, _key("directory for the outbox and the installation's id")] = (
+        "/var/lib/edgeagent"
+    )
+    host_root: Annotated[str, _key("in front of every path a driver reads; /host in a container")] = "/"
+    broker: Broker = Broker()
+    outbox: OutboxConfig = OutboxConfig()
+    agent: SelfConfig = SelfConfig()
+
+
+class AgentConfig(AgentKeys, kw_only=True, frozen=True):
+    """All of agent.toml."""
+
+    devices: list[DeviceConfig] = []
+
+
+def load_config(path: Path) -> AgentConfig:
+    """Read agent.toml.
+
+    Raises:
+        ConfigError: with every problem in the file.
+    """
+    document = read(path)
+    table = dict(document.data)
+    entries = table.pop("device", [])
+    keys = document.bind(table, AgentKeys)
+    if keys:
+        _check_top(document, keys)
+    devices = list(_devices(document, entries))
+    document.finish()
+    assert keys is not None
+    fields = msgspec.structs.asdict(keys) | {"node": keys.node or _host_name()}
+    return AgentConfig(**fields, devices=devices)
+
+
+def explain_config() -> Iterator[dict[str, str]]:
+    """Every key of agent.toml: its type, default and meaning; at the end those of each driver."""
+    yield from explain(AgentKeys)
+    yield from explain(DeviceKeys, "device[].")
+    for name in installed(DRIVERS):
+        try:
+            options = load(DRIVERS, name).Options
+        except EdgeError:
+            continue  # its package is not complete here; `probe` says so
+        for row in explain(options, "device[]."):
+            yield row | {"meaning": f"{row['meaning']} (driver {name})"}
+
+
+def _host_name() -> str:
+    return slug(platform.node(), "node")
+
+
+def _check_top(document: Document, keys: AgentKeys) -> None:
+    checks: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("site", lambda: check_name(keys.site, "site")),
+        ("node", lambda: check_name(keys.node or _host_name(), "node")),
+        ("broker", keys.broker.address),
+    )
+    for key, check in checks:
+        try:
+            check()
+        except EdgeError as error:
+            document.complain((key,), str(error))
+
+
+def _devices(document: Document, entries: Any) -> Iterator[DeviceConfig]:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        document.complain(("device",), "must be tables [[device]], one for each device")
+        return
+    seen: set[str] = {"agent"}
+    for i, entry in enumerate(entries):
+        device = _device(document, entry, ("device", i))
+        if device is None:
+            continue
+        if device.name in seen:
+            why = "is the agent's own" if device.name == "agent" else "is taken by an earlier device"
+            document.complain(
+                ("device", i, "name"), f"{device.name!r} {why}; give each device a name of its own"
+            )
+        seen.add(device.name)
+        yield device
+
+
+def _device(document: Document, entry: dict[str, Any], path: KeyPath) -> DeviceConfig | None:
+    sensor = _sensor(document, entry, path)
+    if sensor is None:
+        return None
+    before = len(document.problems)
+    common, own = _names(DeviceKeys), _names(sensor.Options)
+    for key in entry.keys() - common - own:
+        document.complain((*path, key), f"unknown key; {nearest(key, sorted(common | own))}")
+    keys = document.bind({k: v for k, v in entry.items() if k in common}, DeviceKeys, path)
+    options = document.bind({k: v for k, v in entry.items() if k in own}, sensor.Options, path)
+    if keys:
+        _check_device(document, keys, path)
+    if keys is None or options is None or len(document.problems) > before:
+        return None
+    return DeviceConfig(**msgspec.structs.asdict(keys), sensor=sensor, options=options)
+
+
+def _sensor(document: Document, entry: dict[str, Any], path: KeyPath) -> type[Sensor] | None:
+    if not isinstance(entry.get("driver"), str):
+        document.complain((*path, "driver"), "is missing" if "driver" not in entry else "must be text")
+        return None
+    try:
+        sensor: type[Sensor] = load(DRIVERS, entry["driver"])
+    except EdgeError as error:
+        document.complain((*path, "driver"), str(error))
+        return None
+    return sensor
+
+
+def _check_device(document: Document, keys: DeviceKeys, path: KeyPath) -> None:
+    try:
+        check_name(keys.name, "device")
+    except EdgeError as error:
+        document.complain((*path, "name"), str(error))
+    for table in ("deadband", "calibration"):
+        for selector in getattr(keys, table):
+            if selector.split("/")[0] not in QUANTITIES:
+                hint = nearest(selector.split("/")[0], list(QUANTITIES))
+                document.complain((*path, table, selector), f"unknown quantity; {hint}")
+    for selector, band in keys.deadband.items():
+        if not band > 0:
+            document.complain((*path, "deadband", selector), f"must be above 0, not {band}")
+    for selector, points in keys.calibration.items():
+        measured = [point[0] for point in points]
+        if len(points) < 2 or any(b <= a for a, b in pairwise(measured)):
+            document.complain(
+                (*path, "calibration", selector),
+                "must be two or more [measured, true] points, with rising measured values",
+            )
+
+
+def _names(kind: type[msgspec.Struct]) -> set[str]:
+    return set(kind.__struct_fields__)

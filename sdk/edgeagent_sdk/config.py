@@ -1,0 +1,311 @@
+"""Configuration files: TOML bound to typed structs, with every mistake found at once and in its line.
+
+A key is a field of a `msgspec.Struct`; its documentation is the field's `msgspec.Meta(description=…)`,
+so that what `explain` prints, what is checked and what the program reads are one and the same.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from edgeagent_sdk.errors import EdgeError
+from edgeagent_sdk.plugins import nearest
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+KeyPath = tuple[str | int, ...]
+
+
+class Problem(NamedTuple):
+    """One mistake: where it is, and what to do about it."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+
+
+class ConfigError(EdgeError):
+    """A configuration that cannot be used; the text is the first problem, and how many more there are."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        more = len(problems) - 1
+        tail = f" (and {more} more; see `edgeagent check`)" if more else ""
+        super().__init__(f"{problems[0]}{tail}")
+        self.problems = problems
+
+
+@dataclass
+class Document:
+    """A TOML file that was read, and the problems found in it so far."""
+
+    file: str
+    data: dict[str, Any]
+    lines: dict[KeyPath, int]
+    problems: list[Problem] = field(default_factory=list)
+
+    def complain(self, path: KeyPath, message: str) -> None:
+        """Note a problem at a key; a key that is absent is shown at the table it is missing from."""
+        at = path
+        while at and at not in self.lines:
+            at = at[:-1]
+        self.problems.append(Problem(self.file, self.lines.get(at, 0), dotted(path), message))
+
+    def bind(self, table: Mapping[str, Any], kind: type[S], path: KeyPath = ()) -> S | None:
+        """Make a struct of `table`; None if a problem was noted."""
+        before = len(self.problems)
+        known = {f.encode_name: f for f in msgspec.structs.fields(kind)}
+        values: dict[str, Any] = {}
+        for key, raw in table.items():
+            if key not in known:
+                self.complain((*path, key), f"unknown key; {nearest(key, list(known))}")
+                continue
+            values[known[key].name] = self._value(raw, known[key].type, (*path, key))
+        for key, item in known.items():
+            if item.required and key not in table:
+                self.complain((*path, key), "is missing")
+        return kind(**values) if len(self.problems) == before else None
+
+    def finish(self) -> None:
+        """Raise ConfigError if there is any problem."""
+        if self.problems:
+            raise ConfigError(sorted(self.problems, key=lambda p: (p.line, p.key)))
+
+    def _value(self, raw: Any, kind: Any, path: KeyPath) -> Any:
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            if isinstance(raw, dict):
+                return self.bind(raw, kind, path)
+            self.complain(path, f"must be a table [{dotted(path)}], not {raw!r}")
+            return None
+        try:
+            return msgspec.convert(raw, kind)
+        except msgspec.ValidationError as error:
+            self.complain(path, _in_words(str(error), raw, kind))
+            return None
+
+
+def read(path: Path) -> Document:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: unreadable, not UTF-8, or not TOML.
+    """
+    file = str(path)
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem(file, 0, "", f"is not UTF-8 text (byte {error.start})")]) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError([Problem(file, 0, "", f"cannot be read: {reason}")]) from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message, line = _toml_error(str(error), text)
+        raise ConfigError([Problem(file, line, "", f"not TOML: {message}")]) from None
+    return Document(file, data, dict(key_lines(text)))
+
+
+def load(path: Path, kind: type[S]) -> S:
+    """Read a file into a struct. Raises ConfigError with every problem in it."""
+    document = read(path)
+    result = document.bind(document.data, kind)
+    document.finish()
+    assert result is not None
+    return result
+
+
+def explain(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[dict[str, str]]:
+    """One row for each key: ``key``, ``type``, ``default`` and ``meaning``; tables follow their own keys."""
+    tables = []
+    for item in msgspec.structs.fields(kind):
+        key = f"{prefix}{item.encode_name}"
+        if isinstance(item.type, type) and issubclass(item.type, msgspec.Struct):
+            tables.append((item.type, f"{key}."))
+            continue
+        yield {
+            "key": key,
+            "type": type_in_words(item.type),
+            "default": "(required)" if item.required else toml_value(_default(item)),
+            "meaning": description(item.type),
+        }
+    for table, name in tables:
+        yield from explain(table, name)
+
+
+def description(kind: Any) -> str:
+    """The documentation in a field's annotation."""
+    info = inspect.type_info(kind)
+    found = ""
+    while isinstance(info, inspect.Metadata):
+        found = (info.extra_json_schema or {}).get("description", found)
+        info = info.type
+    return str(found)
+
+
+def type_in_words(kind: Any) -> str:
+    """What a key takes, for people: ``number ≥ 0.05``."""
+    return _words(inspect.type_info(kind))
+
+
+def toml_value(value: Any) -> str:
+    """`value` as it would stand in a TOML file."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case dict():
+            return (
+                "{ " + ", ".join(f"{_toml_key(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
+                if value
+                else "{}"
+            )
+        case list() | tuple():
+            return "[" + ", ".join(toml_value(v) for v in value) + "]"
+        case _:
+            return str(value)
+
+
+def dotted(path: KeyPath) -> str:
+    """``("device", 0, "name")`` → ``device[0].name``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_TABLE = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?")
+_PART = re.compile(r"\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.|=|$)")
+
+
+def _toml_key(key: str) -> str:
+    return key if _BARE.fullmatch(key) else f'"{key}"'
+
+
+def key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
+    """Where each key of a (valid) TOML text stands: its path, and its line counted from 1.
+
+    Keys within inline tables and arrays are found at the line where those begin.
+    """
+    table: KeyPath = ()
+    counts: dict[KeyPath, int] = {}
+    skip_to = 0
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
+        if number <= skip_to or not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if header := _TABLE.fullmatch(line):
+            table = _resolve(_parts(header[2])[0], counts)
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                yield table, number
+                table = (*table, counts[table])
+            yield table, number
+            continue
+        keys, value_at = _parts(line)
+        for depth in range(1, len(keys) + 1):
+            yield (*table, *keys[:depth]), number
+        skip_to = _value_end(lines, number, value_at)
+
+
+def _resolve(keys: tuple[str, ...], counts: Mapping[KeyPath, int]) -> KeyPath:
+    """A header's path; where it passes through an array of tables, through the last of them."""
+    path: KeyPath = ()
+    for i, key in enumerate(keys):
+        path = (*path, key)
+        if i < len(keys) - 1 and path in counts:
+            path = (*path, counts[path])
+    return path
+
+
+def _parts(text: str) -> tuple[tuple[str, ...], int]:
+    """The dotted key at the start of a line, and where its value begins."""
+    keys: list[str] = []
+    at = 0
+    while match := _PART.match(text, at):
+        keys.append(next(group for group in match.groups()[:3] if group is not None))
+        at = match.end()
+        if match[4] != ".":
+            break
+    return tuple(keys), at
+
+
+def _value_end(lines: list[str], number: int, value_at: int) -> int:
+    """The line on which the value that begins on line `number` ends: the first at which it parses."""
+    value = lines[number - 1][value_at:]
+    for end in range(number, len(lines) + 1):
+        if end > number:
+            value += "\n" + lines[end - 1]
+        try:
+            tomllib.loads(f"v = {value}\n")
+        except tomllib.TOMLDecodeError:
+            continue
+        return end
+    return number
+
+
+def _toml_error(message: str, text: str) -> tuple[str, int]:
+    match = re.search(r" \(at line (\d+), column (\d+)\)| \(at end of document\)", message)
+    if match is None:
+        return message, 0
+    reason = message[: match.start()]
+    line = int(match[1]) if match[1] else len(text.splitlines())
+    return f"{reason[:1].lower()}{reason[1:]} (column {match[2]})" if match[2] else reason.lower(), line
+
+
+def _default(item: msgspec.structs.FieldInfo) -> Any:
+    return item.default if item.default is not msgspec.NODEFAULT else item.default_factory()
+
+
+def _in_words(error: str, raw: Any, kind: Any) -> str:
+    shown = toml_value(raw) if isinstance(raw, bool | int | float | str | list | dict) else str(raw)
+    at = error.partition(" - at `$")[2].rstrip("`")
+    return f"must be {type_in_words(kind)}, not {shown}" + (f" (at {at})" if at else "")
+
+
+_SIMPLE = {
+    inspect.BoolType: "true or false",
+    inspect.AnyType: "any value",
+}
+
+
+def _words(info: inspect.Type) -> str:
+    match info:
+        case inspect.Metadata():
+            return _words(info.type)
+        case inspect.IntType() | inspect.FloatType():
+            return ("a whole number" if isinstance(info, inspect.IntType) else "a number") + _bounds(info)
+        case inspect.StrType():
+            return f"text like {info.pattern}" if info.pattern else "text"
+        case inspect.LiteralType():
+            return " or ".join(f'"{value}"' for value in info.values)
+        case inspect.ListType() | inspect.VarTupleType():
+            return f"a list [{_words(info.item_type)}, …]"
+        case inspect.TupleType():
+            return "[" + ", ".join(_words(item) for item in info.item_types) + "]"
+        case inspect.DictType():
+            return f"a table {{ name = {_words(info.value_type)}, … }}"
+        case inspect.UnionType():
+            return " or ".join(_words(kind) for kind in info.types)
+        case _:
+            return _SIMPLE.get(type(info), type(info).__name__.removesuffix("Type").lower())
+
+
+def _bounds(info: inspect.IntType | inspect.FloatType) -> str:
+    signs = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+    found = [f"{sign} {getattr(info, name)}" for name, sign in signs if getattr(info, name) is not None]
+    return f" {' and '.join(found)}" if found else ""
