@@ -62,7 +62,7 @@ class Found(NamedTuple):
     remedy: str = ""
 
 
-class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class Options(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A driver's own configuration keys: derive from this, one annotated field for each key.
 
     The annotation's `msgspec.Meta(description=…)` is the key's documentation.
