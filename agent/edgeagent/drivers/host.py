@@ -24,7 +24,7 @@ from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.names import slug
 
 #: USER_HZ, the unit of times in /proc/stat.
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 #: /proc/diskstats counts sectors of 512 bytes, whatever the disk's own are.
 _SECTOR_BYTES = 512.0
@@ -127,7 +127,7 @@ class _Cpu(_Source):
         fields = self._path.read_bytes().split(b"\n", 1)[0].split()
         if fields[0] != b"cpu":
             raise ValueError("no cpu line")
-        times = [int(field) * _TICK_S for field in fields[1 : 1 + len(self._MODES)]]
+        times = [int(field) / _TICKS_PER_S for field in fields[1 : 1 + len(self._MODES)]]
         times += [0.0] * (len(self._MODES) - len(times))
         total, idle = sum(times), sum(times[i] for i in self._IDLE)
         spent, idled = total - self._before[0], idle - self._before[1]

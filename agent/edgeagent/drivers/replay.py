@@ -40,7 +40,7 @@ class ReplayOptions(Options):
         msgspec.Meta(
             description='which columns are played, e.g. { gpu_w = "power/gpu" }; default: by header'
         ),
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
 
 
 class ReplaySensor(Sensor):
