@@ -1,0 +1,1 @@
+"""edgeagent_central: the aggregator, which checks, stores and acknowledges what the agents send."""

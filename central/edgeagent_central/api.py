@@ -1,0 +1,118 @@
+"""The HTTP API: health, metrics, the fleet, and the readings in the store. OpenAPI page at /docs."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Annotated, Any
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Query, Response
+from fastapi.responses import PlainTextResponse
+from fastapi_offline import FastAPIOffline
+
+from edgeagent_central import metrics, views
+from edgeagent_central.aggregator import Aggregator
+from edgeagent_central.stores.base import Query as StoreQuery
+from edgeagent_central.stores.base import StoreDown, StoreMisconfigured
+from edgeagent_sdk.errors import EdgeError
+from edgeagent_sdk.names import Identity
+
+_HOUR_S = 3600.0
+
+#: Points that one answer may have; more would stall us and choke a browser.
+_POINTS_MAX = 2_000_000
+
+
+def application(aggregator: Aggregator) -> FastAPI:
+    """The routes over one aggregator."""
+    app: FastAPI = FastAPIOffline(
+        title="edgeagent aggregator", description="The live fleet, and what it measured."
+    )
+
+    @app.get("/healthz", summary="Whether readings flow: 200, or 503 with the reason")
+    def healthz(response: Response) -> dict[str, str]:
+        trouble = aggregator.trouble
+        response.status_code = 503 if trouble else 200
+        return {"status": "failing", "reason": trouble} if trouble else {"status": "ok"}
+
+    @app.get(
+        "/metrics", response_class=PlainTextResponse, summary="The aggregator's own figures, for Prometheus"
+    )
+    def prometheus() -> str:
+        return metrics.exposition(aggregator)
+
+    @app.get("/v1/nodes", summary="Every node: state, age, rate, gaps")
+    def nodes() -> list[dict[str, Any]]:
+        return views.nodes(aggregator.fleet)
+
+    @app.get("/v1/nodes/{site}/{node}", summary="One node, with the last value of every channel")
+    def one_node(site: str, node: str) -> dict[str, Any]:
+        found = aggregator.fleet.nodes.get(Identity(site, node))
+        if found is None:
+            raise HTTPException(404, f"no node {site}/{node} was heard of; /v1/nodes lists those that were")
+        return views.detail(aggregator.fleet, found)
+
+    @app.get("/v1/series", summary="Readings out of the store, over a range of time")
+    def series(
+        quantity: str = "",
+        channel: str = "",
+        device: str = "",
+        node: str = "",
+        site: str = "",
+        start: Annotated[
+            float | None, Query(description="seconds since 1970; default: an hour before the end")
+        ] = None,
+        end: Annotated[float | None, Query(description="seconds since 1970, exclusive; default: now")] = None,
+        step: Annotated[
+            float, Query(ge=0, description="seconds; a gauge's mean, a counter's last value")
+        ] = 0.0,
+    ) -> list[dict[str, Any]]:
+        end_s = time.time() if end is None else end
+        start_s = end_s - _HOUR_S if start is None else start
+        if not start_s < end_s:
+            raise HTTPException(422, f"start {start_s} is not before end {end_s}")
+        span = int(start_s * 1e9), int(end_s * 1e9), int(step * 1e9)
+        try:
+            found = aggregator.store.query(StoreQuery(*span, quantity, channel, device, node, site))
+        except (StoreDown, StoreMisconfigured) as error:
+            raise HTTPException(503, str(error)) from None
+        if sum(len(row.points) for row in found) > _POINTS_MAX:
+            raise HTTPException(413, f"more than {_POINTS_MAX} points; ask for less time or a longer step")
+        return [views.series(row) for row in found]
+
+    return app
+
+
+class Server:
+    """The API in a thread of its own.
+
+    Raises:
+        EdgeError: the address cannot be used.
+    """
+
+    def __init__(self, aggregator: Aggregator, listen: str) -> None:
+        host, _, port = listen.rpartition(":")
+        try:
+            self._socket = socket.create_server((host.strip("[]"), int(port)))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise EdgeError(f"listen {listen}: {reason}; end what uses it or set another address") from None
+        self.url = f"http://{listen}"
+        config = uvicorn.Config(
+            application(aggregator), log_level="warning", access_log=False, lifespan="off"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="http", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End within a second."""
+        self._server.should_exit = True
+        self._thread.join(1.0)

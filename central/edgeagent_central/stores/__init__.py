@@ -1,0 +1,1 @@
+"""Where readings rest: one interface (`base`), one file for each kind of store."""

@@ -1,0 +1,190 @@
+"""InfluxDB 2.x and 3.x, and VictoriaMetrics, through the v2 write API of influxdb-client.
+
+Queries go by Flux to an InfluxDB and by the Prometheus API to a VictoriaMetrics, which answers
+writes of line protocol but not Flux; it keeps milliseconds, and of text fields nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from edgeagent_central.stores.base import (
+    Query,
+    Series,
+    Store,
+    StoreDown,
+    StoreMisconfigured,
+    StoreOptions,
+    StoreRejected,
+    seconds,
+    step,
+)
+from edgeagent_central.stores.http import HttpConnection, complain
+from edgeagent_sdk.quantities import QUANTITIES, Kind
+
+_MS = 10**6
+
+
+class Influx2Options(StoreOptions, frozen=True):
+    """The ``[store]`` table of an InfluxDB 2.x or 3.x, or a VictoriaMetrics."""
+
+    url: Annotated[str, msgspec.Meta(description="http://host:8086, or :8428 for VictoriaMetrics")] = (
+        "http://127.0.0.1:8086"
+    )
+    org: Annotated[str, msgspec.Meta(description="organization")] = "edgeagent"
+    bucket: Annotated[str, msgspec.Meta(description="bucket")] = "edgeagent"
+    token: Annotated[str, msgspec.Meta(description="API token; empty for VictoriaMetrics")] = ""
+    gzip: Annotated[bool, msgspec.Meta(description="compress what is sent; worth it over a slow network")] = (
+        False
+    )
+
+
+class Influx2Store(Store):
+    """Lines go through as they came."""
+
+    Options = Influx2Options
+
+    def __init__(self, options: Influx2Options) -> None:
+        # The package's types are partial; it is heavy, and loaded only where it is used.
+        library: Any = import_module("influxdb_client")
+        write_options: Any = import_module("influxdb_client.client.write_api")
+        super().__init__(options)
+        self._probe = HttpConnection(options.url)
+        self._reading = threading.Lock()
+        self._is_victoria: bool | None = None
+        self._client = library.InfluxDBClient(
+            options.url, options.token, org=options.org, enable_gzip=options.gzip, timeout=30_000
+        )
+        self._write_api = self._client.write_api(write_options=write_options.SYNCHRONOUS)
+
+    def write(self, payloads: Sequence[bytes]) -> None:
+        """One request for all of it."""
+        from influxdb_client.rest import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            self._write_api.write(self.options.bucket, self.options.org, b"".join(payloads), "ns")
+        except ApiException as error:
+            raise self._in_words(error) from None
+        except (HTTPError, OSError) as error:
+            raise StoreDown(f"store {self._probe.shown}: {_reason(error)}") from None
+
+    def query(self, query: Query) -> list[Series]:
+        """By Flux, or by the Prometheus API where a VictoriaMetrics answers."""
+        with self._reading:
+            if self._is_victoria is None:
+                self._is_victoria = is_victoria(self._probe)
+            return self._query_victoria(query) if self._is_victoria else self._query_flux(query)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._write_api.close()
+        self._client.close()
+        self._probe.close()
+
+    def _in_words(self, error: Any) -> Exception:
+        text = " ".join(str(error.body or error.reason or "").split())[:300]
+        where = f"store {self._probe.shown}"
+        if error.status in (400, 413, 422):
+            return StoreRejected(text)
+        if error.status in (401, 403, 404):
+            return StoreMisconfigured(
+                f"{where} refuses us ({error.status}): {text}; check token, org and bucket"
+            )
+        headers = error.headers or {}
+        return StoreDown(f"{where} answers {error.status}: {text}", seconds(headers.get("Retry-After")))
+
+    def _query_flux(self, query: Query) -> list[Series]:
+        from influxdb_client.rest import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            tables = self._client.query_api().query(_flux(self.options.bucket, query))
+        except ApiException as error:
+            raise self._in_words(error) from None
+        except (HTTPError, OSError) as error:
+            raise StoreDown(f"store {self._probe.shown}: {_reason(error)}") from None
+        found = []
+        for table in tables:
+            points = [(_ns(record.get_time()), float(record.get_value())) for record in table.records]
+            tags = table.records[0].values
+            found.append(
+                Series(
+                    tags["_measurement"],
+                    tags["channel"],
+                    tags["device"],
+                    tags["node"],
+                    tags["site"],
+                    sorted(points),
+                )
+            )
+        return found
+
+    def _query_victoria(self, query: Query) -> list[Series]:
+        name = f"{query.quantity}_value" if query.quantity else ".+_value"
+        tags = "".join(f",{tag}={msgspec.json.encode(value).decode()}" for tag, value in query.tags().items())
+        # The end is exclusive here, and inclusive there.
+        span = {"start": query.start_ns / 1e9, "end": (query.end_ns - _MS) / 1e9}
+        arguments = urlencode({"match[]": f'{{__name__=~"{name}"{tags}}}', "reduce_mem_usage": 1} | span)
+        response = self._probe.request("GET", f"/api/v1/export?{arguments}")
+        complain(self._probe.shown, response)
+        rows = (msgspec.json.decode(line) for line in response.body.splitlines())
+        return [series for row in rows if (series := _from_export(row, query.step_ns))]
+
+
+def is_victoria(connection: HttpConnection) -> bool:
+    """Whether a VictoriaMetrics answers there. Raises StoreDown if nothing does."""
+    response = connection.request("GET", "/metrics")
+    return b"vm_app_version" in response.body
+
+
+def _from_export(row: dict[str, Any], step_ns: int) -> Series | None:
+    tags = row["metric"]
+    quantity = tags["__name__"].removesuffix("_value")
+    if quantity not in QUANTITIES or not {"channel", "device", "node", "site"} <= tags.keys():
+        return None
+    points = [(ms * _MS, float(value)) for ms, value in zip(row["timestamps"], row["values"], strict=True)]
+    if step_ns:
+        points = step(points, step_ns, counter=QUANTITIES[quantity].kind is Kind.COUNTER)
+    return Series(quantity, tags["channel"], tags["device"], tags["node"], tags["site"], points)
+
+
+def _flux(bucket: str, query: Query) -> str:
+    def text(value: str) -> str:
+        return msgspec.json.encode(value).decode().replace("${", "\\${")
+
+    conditions = ['r._field == "value"'] + [
+        f"r.{tag} == {text(value)}" for tag, value in query.tags().items()
+    ]
+    if query.quantity:
+        conditions.append(f"r._measurement == {text(query.quantity)}")
+    span = f"range(start: time(v: {query.start_ns}), stop: time(v: {query.end_ns}))"
+    flow = f"from(bucket: {text(bucket)}) |> {span} |> filter(fn: (r) => {' and '.join(conditions)})"
+    if not query.step_ns:
+        return flow
+    counters = " or ".join(
+        f'r._measurement == "{q.name}"' for q in QUANTITIES.values() if q.kind is Kind.COUNTER
+    )
+    window = f'every: {query.step_ns}ns, createEmpty: false, timeSrc: "_start"'
+    return (
+        f"data = {flow}\n"
+        f"union(tables: [data |> filter(fn: (r) => {counters}) |> aggregateWindow(fn: last, {window}), "
+        f"data |> filter(fn: (r) => not ({counters})) |> aggregateWindow(fn: mean, {window})])"
+    )
+
+
+def _ns(moment: Any) -> int:
+    """A datetime of influxdb-client (microseconds) in nanoseconds."""
+    microseconds = round(float(moment.timestamp()) * 1e6)
+    return microseconds * 1000
+
+
+def _reason(error: BaseException) -> str:
+    cause = getattr(error, "reason", None) or error
+    return str(cause).rpartition(": ")[2] or type(error).__name__

@@ -1,0 +1,161 @@
+"""The embedded store: one SQLite file, for one machine and its first weeks."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from edgeagent_central.stores.base import (
+    Query,
+    Series,
+    Store,
+    StoreDown,
+    StoreMisconfigured,
+    StoreOptions,
+    step,
+)
+from edgeagent_sdk.batch import MEASUREMENT
+from edgeagent_sdk.lineproto import decode_head
+from edgeagent_sdk.quantities import QUANTITIES, Kind
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY,
+  quantity TEXT NOT NULL, channel TEXT NOT NULL, device TEXT NOT NULL, node TEXT NOT NULL, site TEXT NOT NULL,
+  UNIQUE (site, node, device, channel, quantity));
+CREATE TABLE IF NOT EXISTS point (series INTEGER NOT NULL, time_ns INTEGER NOT NULL, value REAL NOT NULL,
+  PRIMARY KEY (series, time_ns)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batch (node TEXT NOT NULL, site TEXT NOT NULL, time_ns INTEGER NOT NULL,
+  fields TEXT NOT NULL, PRIMARY KEY (site, node, time_ns)) WITHOUT ROWID;
+"""
+
+_SWEEP_S = 60.0
+
+_NAMES = "quantity, channel, device, node, site"
+
+
+class SqliteOptions(StoreOptions, frozen=True):
+    """The ``[store]`` table of the embedded store."""
+
+    path: Annotated[str, msgspec.Meta(description="the file")] = "/var/lib/edgeagent/store.db"
+    retention_days: Annotated[float, msgspec.Meta(description="points older than this are deleted", gt=0)] = (
+        30.0
+    )
+
+
+class SqliteStore(Store):
+    """Points under (series, time): a point written again replaces itself."""
+
+    Options = SqliteOptions
+
+    def __init__(self, options: SqliteOptions) -> None:
+        super().__init__(options)
+        self._ids: dict[bytes, int] = {}
+        self._sweep_s = 0.0
+        self._reading = threading.Lock()
+        path = Path(options.path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = self._connect(path)
+            self._db.executescript(_SCHEMA)
+            self._reader = self._connect(path)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreMisconfigured(f"store.path {path}: {error}") from None
+
+    @staticmethod
+    def _connect(path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")  # what is acknowledged survives a power cut
+        return db
+
+    def write(self, payloads: Sequence[bytes]) -> None:
+        """One transaction for all of it."""
+        lines = b"".join(payloads).splitlines()
+        headers = [line for line in lines if line.startswith(MEASUREMENT.encode())]
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            points = list(self._points(lines))
+            self._db.executemany("REPLACE INTO point VALUES (?, ?, ?)", points)
+            self._db.executemany("REPLACE INTO batch VALUES (?, ?, ?, ?)", [_header_row(h) for h in headers])
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._ids.clear()
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StoreDown(f"store {self.options.path}: {error}") from None
+        if time.monotonic() - self._sweep_s > _SWEEP_S:
+            self._sweep()
+
+    def query(self, query: Query) -> list[Series]:
+        """By series, then by time."""
+        wanted = query.tags() | ({"quantity": query.quantity} if query.quantity else {})
+        where = " AND ".join(["1", *(f"{name} = ?" for name in wanted)])
+        try:
+            with self._reading:
+                rows = self._reader.execute(
+                    f"SELECT id, {_NAMES} FROM series WHERE {where}", list(wanted.values())
+                ).fetchall()
+                found = [
+                    Series(q, c, d, n, s, self._range(series, query, q)) for series, q, c, d, n, s in rows
+                ]
+        except sqlite3.Error as error:
+            raise StoreDown(f"store {self.options.path}: {error}") from None
+        return [series for series in found if series.points]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+        self._reader.close()
+
+    def _points(self, lines: Sequence[bytes]) -> Iterator[tuple[int, int, float]]:
+        for line in lines:
+            head, _, rest = line.partition(b" ")
+            field, _, stamp = rest.partition(b" ")
+            if head.startswith(MEASUREMENT.encode()):
+                continue
+            series = self._ids.get(head) or self._series(head)
+            yield series, int(stamp), float(field[6:])
+
+    def _series(self, head: bytes) -> int:
+        quantity, channel, device, identity = decode_head(head)
+        names = (quantity, channel, device, identity.node, identity.site)
+        self._db.execute(f"INSERT OR IGNORE INTO series ({_NAMES}) VALUES (?, ?, ?, ?, ?)", names)
+        row = self._db.execute(f"SELECT id FROM series WHERE ({_NAMES}) = (?, ?, ?, ?, ?)", names).fetchone()
+        self._ids[head] = row[0]
+        return int(row[0])
+
+    def _range(self, series: int, query: Query, quantity: str) -> list[tuple[int, float]]:
+        points = self._reader.execute(
+            "SELECT time_ns, value FROM point WHERE series = ? AND time_ns BETWEEN ? AND ? ORDER BY time_ns",
+            (series, query.start_ns, query.end_ns - 1),
+        ).fetchall()
+        if not query.step_ns:
+            return points
+        counter = quantity in QUANTITIES and QUANTITIES[quantity].kind is Kind.COUNTER
+        return step(points, query.step_ns, counter=counter)
+
+    def _sweep(self) -> None:
+        """Delete what is past its retention; an error here is no reason to stop writing."""
+        self._sweep_s = time.monotonic()
+        before_ns = time.time_ns() - int(self.options.retention_days * 86400e9)
+        try:
+            for (series,) in self._db.execute("SELECT id FROM series").fetchall():
+                self._db.execute(
+                    "DELETE FROM point WHERE series = ? AND time_ns < ?",
+                    (series, before_ns),
+                )
+            self._db.execute("DELETE FROM batch WHERE time_ns < ?", (before_ns,))
+        except sqlite3.Error:
+            return
+
+
+def _header_row(line: bytes) -> tuple[str, str, int, str]:
+    head, fields, stamp = line.decode().split(" ")
+    tags = dict(pair.split("=") for pair in head.split(",")[1:])
+    return tags["node"], tags["site"], int(stamp), fields
