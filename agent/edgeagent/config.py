@@ -20,9 +20,6 @@ from edgeagent_sdk.plugins import DRIVERS, installed, load, nearest
 from edgeagent_sdk.quantities import QUANTITIES
 from edgeagent_sdk.topics import PREFIX
 
-#: Where `edgeagent` looks for its configuration, after --config and EDGEAGENT_CONFIG.
-SEARCH = (Path("agent.toml"), Path("/etc/edgeagent/agent.toml"))
-
 
 def _key(description: str, **bounds: Any) -> Any:
     return msgspec.Meta(description=description, **bounds)

@@ -40,11 +40,12 @@ def load(group: str, name: str) -> Any:
         return known[name].load()
     except ImportError as error:
         raise PluginError(
-            f"{kind} {name!r} needs a package that is missing: {error}; {_extra(known[name])}"
+            f"{kind} {name!r} needs a package that is missing: {error}; {remedy(known[name])}"
         ) from None
 
 
-def _extra(entry: EntryPoint) -> str:
+def remedy(entry: EntryPoint) -> str:
+    """What to install when a plugin lacks a package."""
     top = entry.module.split(".")[0]
     extra = top.removeprefix("edgeagent_")
     if top == extra or entry.dist is None:

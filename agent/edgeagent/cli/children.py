@@ -1,0 +1,117 @@
+"""Processes that live and die with this one: started in order, watched, and stopped in reverse."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from edgeagent_sdk.errors import EdgeError
+
+_STOP_S = 5.0
+_POLL_S = 0.05
+
+#: prctl(2): the kernel sends us this signal when our parent dies, however it dies.
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Child:
+    """One process, its output in a file of its own."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
+        self.name = name
+        self._log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=env,
+                start_new_session=True,  # Ctrl-C at the terminal is for us; we stop the children in order
+                preexec_fn=_die_with_parent,
+            )
+
+    def check(self) -> None:
+        """Raise EdgeError with its last words if it has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise EdgeError(
+                f"the {self.name} ended ({_ending(code)}): {self._last_words()}; log: {self._log}"
+            )
+
+    def wait_ready(self, ready: Callable[[], str], timeout_s: float) -> None:
+        """Wait until `ready` has no more reason why not. Raises EdgeError if it ends, or takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while reason := ready():
+            self.check()
+            if time.monotonic() > deadline:
+                raise EdgeError(
+                    f"the {self.name} is not ready after {timeout_s:g} s: {reason}; log: {self._log}"
+                )
+            time.sleep(_POLL_S)
+        self.check()
+
+    def stop(self) -> bool:
+        """Ask it to end, and see to it that it does. False if it had to be killed."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_S)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            # What it may have started itself shares its session.
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self._process.wait()
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text("utf-8", "replace").splitlines()
+        last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        return last.strip().removeprefix("edgeagent: ")
+
+
+class Children:
+    """All of them; leaving the block stops them, the last one first."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._running: list[Child] = []
+
+    def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> Child:
+        """Start one more."""
+        child = Child(name, command, self._logs / f"{name}.log", env)
+        self._running.append(child)
+        return child
+
+    def check(self) -> None:
+        """Raise EdgeError if one of them has ended."""
+        for child in self._running:
+            child.check()
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for child in reversed(self._running):
+            if not child.stop():
+                print(f"the {child.name} did not end within {_STOP_S:g} s and was killed")
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _ending(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"

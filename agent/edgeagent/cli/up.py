@@ -1,0 +1,199 @@
+"""`edgeagent up`: the whole loop on this machine, from its sensors to a store."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgeagent.cli import options
+from edgeagent_sdk.errors import EdgeError
+
+if TYPE_CHECKING:
+    from edgeagent.cli.children import Children
+    from edgeagent.cli.feed import Feed
+
+_START_S = 20.0
+_BROKER_PORT, _HTTP_PORT = 1883, 8700
+
+
+def up(
+    broker: Annotated[
+        str, typer.Option(envvar="BROKER", help="MQTT broker to use.", show_default="one of our own")
+    ] = "",
+    influx_url: Annotated[
+        str,
+        typer.Option(envvar="INFLUX_URL", help="InfluxDB to store in.", show_default="a store of our own"),
+    ] = "",
+    site: Annotated[str, typer.Option(help="Which site this machine belongs to.")] = "lab",
+    state_dir: Annotated[
+        Path | None,
+        typer.Option(help="Directory for everything kept.", show_default="~/.local/state/edgeagent/up"),
+    ] = None,
+    root: options.Root = Path("/"),
+    for_s: Annotated[
+        float | None, typer.Option("--for", metavar="SECONDS", min=1.0, help="End by itself after this.")
+    ] = None,
+) -> None:
+    """Run the whole loop on this machine and watch it: broker, agent on its own sensors, aggregator, store.
+
+    What was stored stays for the next time. q or Ctrl-C stops everything.
+    """
+    from edgeagent.cli.children import Children
+    from edgeagent.cli.screen import follow, line
+
+    home = (state_dir or _default_home()).absolute()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    with _alone(home), Children(home) as children:
+        try:
+            broker_url = _broker(children, home, broker)
+            feed = _aggregator(children, home, broker_url, influx_url, shared=bool(broker))
+            node = _agent(children, home, broker_url, site, root)
+            follow(feed, title=f"edgeagent up · {node} · {feed.url}", check=children.check, for_s=for_s)
+            for each in feed.nodes():
+                print(line(feed.detail(each)))
+        except KeyboardInterrupt:
+            pass
+        print("stopping", flush=True)
+
+
+def _broker(children: Children, home: Path, url: str) -> str:
+    """The broker's URL; one of our own is started unless there is one."""
+    from edgeagent_sdk.mqtt import Broker, try_broker
+
+    def trouble() -> str:
+        try:
+            try_broker(Broker(url=url), f"edge-up-{os.getpid()}")
+        except (EdgeError, ConnectionError) as error:
+            return str(error)
+        return ""
+
+    if url:
+        if reason := trouble():
+            raise EdgeError(reason)
+        _say("broker", url.rsplit("@", 1)[-1])
+        return url
+    address = _free_address(_BROKER_PORT)
+    url = f"mqtt://{address}"
+    child = children.start("broker", _edgeagent("broker", "--listen", address), _environment())
+    child.wait_ready(trouble, _START_S)
+    _say("broker", f"{url}, our own")
+    return url
+
+
+def _aggregator(children: Children, home: Path, broker_url: str, influx_url: str, shared: bool) -> Feed:
+    from edgeagent.cli.feed import Feed
+
+    address = _free_address(_HTTP_PORT)
+    feed = Feed(f"http://{address}")
+    database = home / "store.db"
+    store = (
+        ["--store-url", influx_url] if influx_url else ["--store", "sqlite", "--store-path", str(database)]
+    )
+    command = _edgeagent(
+        "aggregate",
+        "--broker",
+        broker_url,
+        "--listen",
+        address,
+        "--state-dir",
+        str(home / "aggregator"),
+        *store,
+    )
+    # The embedded broker knows no shared subscriptions.
+    command += [] if shared else ["--unshared"]
+    child = children.start("aggregator", command, _environment())
+    child.wait_ready(feed.trouble, _START_S)
+    _say("aggregator", f"{feed.url}, storing in {influx_url or database}")
+    return feed
+
+
+def _agent(children: Children, home: Path, broker_url: str, site: str, root: Path) -> str:
+    """Start the agent with a configuration made from what is found; its node's name."""
+    from edgeagent.config import load_config
+    from edgeagent.files import whole_file
+    from edgeagent.starter import names, starter
+    from edgeagent.survey import survey
+    from edgeagent_sdk.driver import Host
+
+    config = home / "agent.toml"
+    found = survey(Host(root))
+    values = {
+        "site": site,
+        "state_dir": str(home / "agent"),
+        "host_root": str(root.absolute()),
+        "broker.url": broker_url,
+        "agent.interval_s": 1.0,
+    }
+    with whole_file(config, replace=True) as file:
+        file.write(starter(found, values))
+    settings = load_config(config)
+    child = children.start("agent", _edgeagent("run", "--config", str(config)), _environment())
+    child.check()
+    _say("agent", f"{settings.site}/{settings.node}, reading {names(found.readable) or 'nothing but itself'}")
+    return f"{settings.site}/{settings.node}"
+
+
+def _edgeagent(*arguments: str) -> list[str]:
+    # -P: what lies in the current directory must not stand in for a module.
+    return [sys.executable, "-P", "-m", "edgeagent", *arguments]
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would override the options."""
+    return {key: value for key, value in os.environ.items() if key not in ("BROKER", "INFLUX_URL")}
+
+
+def _free_address(port: int) -> str:
+    """`port` of this machine, or if that is taken another one."""
+    for wanted in (port, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", wanted))
+            except OSError:
+                continue
+            return f"127.0.0.1:{probe.getsockname()[1]}"
+    raise EdgeError("no port is free on 127.0.0.1")
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Hold the directory, so that two of us do not write into one store."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise EdgeError(
+                    f"{home}: another `edgeagent up` runs with it; stop that one, or give another --state-dir"
+                ) from None
+            yield
+    except OSError as error:
+        raise EdgeError(
+            f"{home}: {(error.strerror or str(error)).lower()}; give another --state-dir"
+        ) from None
+
+
+def _default_home() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(base) / "edgeagent/up"
+
+
+def _say(part: str, text: str) -> None:
+    print(f"{part:<11} {text}", flush=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

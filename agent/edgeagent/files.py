@@ -1,0 +1,33 @@
+"""Files for users: written whole or not at all, and never over one that is there unless asked to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from edgeagent_sdk.errors import EdgeError
+
+
+@contextmanager
+def whole_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
+    """A text file that appears at `path` once the block has ended without an error.
+
+    Raises:
+        EdgeError: it exists and `replace` is not set, or it cannot be written.
+    """
+    if path.exists() and not replace:
+        raise EdgeError(f"{path} exists already; --force replaces it")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise EdgeError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from None
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,72 @@
+"""One pass over devices: each is opened, read once and closed, and none waits for another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from edgeagent.config import DeviceConfig
+from edgeagent.stream import Rules, Stream
+from edgeagent_sdk.channel import Channel, Fault, Value
+from edgeagent_sdk.driver import Host
+from edgeagent_sdk.errors import EdgeError
+from edgeagent_sdk.names import Identity
+
+#: Shares and powers are differences: this is what they are taken over.
+_SETTLE_S = 0.5
+
+_NOWHERE = Identity("none", "none")
+
+
+class Row(NamedTuple):
+    """One channel's value. A device that failed as a whole has one row, without a channel."""
+
+    device: str
+    channel: Channel | None
+    value: Value
+
+
+class _Pass(threading.Thread):
+    """A thread for each device: one that hangs in its driver is left behind."""
+
+    def __init__(self, host: Host, config: DeviceConfig) -> None:
+        super().__init__(name=f"read-{config.name}", daemon=True)
+        self._host, self._config = host, config
+        self.rows = [Row(config.name, None, Fault("no answer; the driver hangs"))]
+
+    def run(self) -> None:
+        try:
+            self.rows = self._read()
+        except EdgeError as error:
+            self.rows = [Row(self._config.name, None, Fault(str(error)))]
+        except Exception as error:
+            fault = Fault(f"the driver failed: {type(error).__name__}: {error}")
+            self.rows = [Row(self._config.name, None, fault)]
+
+    def _read(self) -> list[Row]:
+        name = self._config.name
+        sensor = self._config.sensor(self._host, self._config.options)
+        try:
+            channels = sensor.open()
+            time.sleep(_SETTLE_S)
+            stream = Stream(name, _NOWHERE, channels, Rules({}, 0.0, self._config.calibration))
+            stream.take(sensor.read(), 0)
+        finally:
+            sensor.close()
+        return [Row(name, c, v) for c, v in zip(stream.channels, stream.values, strict=True)]
+
+
+def read_once(host: Host, devices: Sequence[DeviceConfig], timeout_s: float = 5.0) -> list[Row]:
+    """Read every device, calibrated and checked as the agent would, in the order given.
+
+    A device that has not answered after `timeout_s` is a fault.
+    """
+    passes = [_Pass(host, device) for device in devices]
+    for each in passes:
+        each.start()
+    deadline = time.monotonic() + timeout_s
+    for each in passes:
+        each.join(max(0.0, deadline - time.monotonic()))
+    return [row for each in passes for row in each.rows]
