@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeagent_sdk.cli import fail, show
-from edgeagent_sdk.errors import BrokerError, EdgeError
+from edgeagent_sdk.errors import EdgeError
 
 _LOG = logging.getLogger("edgeagent")
 
@@ -86,8 +85,6 @@ def _run(config: Any) -> None:
 
     try:
         try_broker(config.broker, f"edge-try-{config.replica}")
-    except BrokerError:
-        raise
     except ConnectionError as error:
         _LOG.warning("%s; trying again until it answers", error)
     aggregator = Aggregator(config)
@@ -95,7 +92,13 @@ def _run(config: Any) -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    threading.excepthook = lambda args: (_LOG.critical("%s: %s", args.thread, args.exc_value), ended.set())[1]
+    broken: list[str] = []
+
+    def thread_broke(args: threading.ExceptHookArgs) -> None:
+        broken.append(f"{args.exc_type.__name__}: {args.exc_value}")
+        ended.set()
+
+    threading.excepthook = thread_broke
     aggregator.start()
     server.start()
     _LOG.info("aggregating; HTTP API at %s, its page at %s/docs", server.url, server.url)
@@ -103,4 +106,5 @@ def _run(config: Any) -> None:
         pass
     server.stop()
     aggregator.stop()
-    sys.exit(0)
+    if broken:
+        fail(f"ended by an error of its own: {broken[0]}")

@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 
 from edgeagent_central.check import Checked, Heads
 from edgeagent_sdk.batch import Header
+from edgeagent_sdk.errors import WireError
 from edgeagent_sdk.messages import Describe, State, Status
 from edgeagent_sdk.names import Identity
 
 _RATE_S = 5.0
+
+#: Made-up names must not fill our memory.
+_NODES_MAX = 50_000
 
 #: Outboxes remembered for each node, and holes for each of them.
 _BOOTS_MAX, _RUNS_MAX = 4, 1000
@@ -112,9 +116,11 @@ class Fleet:
         self.nodes: dict[Identity, Node] = {}
 
     def node(self, identity: Identity) -> Node:
-        """The node of that name, new if it was never heard of."""
+        """The node of that name, new if it was never heard of. Raises WireError if there are too many."""
         node = self.nodes.get(identity)
         if node is None:
+            if len(self.nodes) >= _NODES_MAX:
+                raise WireError(f"more than {_NODES_MAX} nodes; {identity} is not taken in")
             with self.lock:
                 node = self.nodes.setdefault(identity, Node(identity))
         return node
