@@ -67,7 +67,7 @@ def _store_keys(kind: str, url: str, path: str) -> dict[str, Any]:
 
 
 def _detect(url: str) -> str:
-    """Which API answers at `url`: InfluxDB 1.x says its version at /ping. Raises EdgeError if nothing does."""
+    """Which API answers at `url`: InfluxDB 1.x tells its version at /ping. Raises EdgeError if none does."""
     from edgeagent_central.stores.http import HttpConnection
 
     connection = HttpConnection(url, timeout_s=5.0)
