@@ -41,7 +41,6 @@ async def _serve(listen: str) -> None:
     server = Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": listen, "max_connections": 0}},
-            "timeout-disconnect-delay": 2,
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
         }
     )
