@@ -30,6 +30,8 @@ from edgeagent_sdk.quantities import QUANTITIES, Kind
 
 _MS = 10**6
 
+_TAGS = ("channel", "device", "node", "site")
+
 
 class Influx2Options(StoreOptions, frozen=True):
     """The ``[store]`` table of an InfluxDB 2.x or 3.x, or a VictoriaMetrics."""
@@ -134,8 +136,7 @@ class Influx2Store(Store):
         arguments = urlencode({"match[]": f'{{__name__=~"{name}"{tags}}}', "reduce_mem_usage": 1} | span)
         response = self._probe.request("GET", f"/api/v1/export?{arguments}")
         complain(self._probe.shown, response)
-        rows = (msgspec.json.decode(line) for line in response.body.splitlines())
-        return [series for row in rows if (series := _from_export(row, query.step_ns))]
+        return _from_export(response.body.splitlines(), query.step_ns)
 
 
 def is_victoria(connection: HttpConnection) -> bool:
@@ -144,15 +145,23 @@ def is_victoria(connection: HttpConnection) -> bool:
     return b"vm_app_version" in response.body
 
 
-def _from_export(row: dict[str, Any], step_ns: int) -> Series | None:
-    tags = row["metric"]
-    quantity = tags["__name__"].removesuffix("_value")
-    if quantity not in QUANTITIES or not {"channel", "device", "node", "site"} <= tags.keys():
-        return None
-    points = [(ms * _MS, float(value)) for ms, value in zip(row["timestamps"], row["values"], strict=True)]
-    if step_ns:
-        points = step(points, step_ns, counter=QUANTITIES[quantity].kind is Kind.COUNTER)
-    return Series(quantity, tags["channel"], tags["device"], tags["node"], tags["site"], points)
+def _from_export(lines: Sequence[bytes], step_ns: int) -> list[Series]:
+    """The series of an export, which gives each of them in several blocks."""
+    points: dict[tuple[str, ...], dict[int, float]] = {}
+    for line in lines:
+        block = msgspec.json.decode(line)
+        tags = block["metric"]
+        names = (tags["__name__"].removesuffix("_value"), *(tags.get(tag, "") for tag in _TAGS))
+        if names[0] in QUANTITIES and all(names):
+            found = points.setdefault(names, {})
+            found.update(zip((ms * _MS for ms in block["timestamps"]), block["values"], strict=True))
+    result = []
+    for (quantity, channel, device, node, site), found in sorted(points.items()):
+        rising = sorted(found.items())
+        if step_ns:
+            rising = step(rising, step_ns, counter=QUANTITIES[quantity].kind is Kind.COUNTER)
+        result.append(Series(quantity, channel, device, node, site, rising))
+    return result
 
 
 def _flux(bucket: str, query: Query) -> str:
