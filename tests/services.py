@@ -19,7 +19,8 @@ import pytest
 
 _READY_S = 20.0
 
-DATABASE = "edge"
+#: The database that the aggregator writes to unless told otherwise.
+DATABASE = "edgeagent"
 
 
 def free_port() -> int:

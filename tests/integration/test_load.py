@@ -7,73 +7,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as paho
 import pytest
 
 from edgeagent_hil.load import Plan, run
 from edgeagent_hil.load.report import report
-from edgeagent_sdk.batch import decode_batch
-from edgeagent_sdk.channel import Reading
 from edgeagent_sdk.errors import EdgeError
-from edgeagent_sdk.messages import Ack, Describe, Refusal, State, decode
-from edgeagent_sdk.mqtt import Broker, Session
+from edgeagent_sdk.messages import Ack, Refusal
+from edgeagent_sdk.mqtt import Broker
 from edgeagent_sdk.names import Identity
-from edgeagent_sdk.topics import everyone, parse_topic, topic
+from tests.responder import responder, stored
 from tests.services import Service, free_port, mosquitto
 
 _LOAD = [sys.executable, "-c", "from edgeagent_hil.cli import bench; bench()", "load"]
-
-
-class Responder:
-    """Takes every batch, and answers with what `answer` makes of it."""
-
-    def __init__(self, url: str, answer: Callable[[str, int], Ack | None]) -> None:
-        self.readings: list[Reading] = []
-        self.batches: list[tuple[Identity, int]] = []
-        self.states: dict[Identity, list[State | None]] = {}
-        self.describes: dict[Identity, Describe] = {}
-        self._answer = answer
-        self.session = Session(
-            Broker(url=url), "responder", on_connect=self._subscribe, on_message=self._take, in_flight=10_000
-        )
-        self.session.connect_or_raise()
-
-    def _subscribe(self, session: Session) -> None:
-        for kind in ("data", "state", "describe"):
-            session.subscribe(everyone(kind))
-
-    def _take(self, message: paho.MQTTMessage) -> None:
-        who, kind, _ = parse_topic(message.topic)
-        payload = bytes(message.payload)
-        if kind == "state":
-            self.states.setdefault(who, []).append(decode(payload, State) if payload else None)
-        elif kind == "describe" and payload:
-            self.describes[who] = decode(payload, Describe)
-        elif kind == "data":
-            header, readings = decode_batch(payload)
-            assert header.identity == who
-            self.batches.append((who, header.seq))
-            self.readings += readings
-            if ack := self._answer(header.boot, header.seq):
-                self.session.publish(topic(who, "ack"), ack.encode())
-
-
-def _stored(boot: str, seq: int) -> Ack:
-    return Ack(boot=boot, stored=[(seq, seq)])
-
-
-@contextmanager
-def _responder(url: str, answer: Callable[[str, int], Ack | None] = _stored) -> Iterator[Responder]:
-    responder = Responder(url, answer)
-    try:
-        yield responder
-    finally:
-        responder.session.stop()
 
 
 @pytest.fixture(scope="module")
@@ -89,26 +38,26 @@ def _plan(broker: Service, **more: Any) -> Plan:
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_batch_is_sent_and_acknowledged(broker: Service, processes: int) -> None:
-    with _responder(broker.url) as responder:
+    with responder(broker.url) as taken:
         plan = _plan(broker, processes=processes)
         figures = report(plan, run(plan))
-        assert sorted(responder.batches) == sorted(
+        assert sorted(taken.batches) == sorted(
             (Identity("load", f"load-{n}"), seq) for n in range(20) for seq in range(1, 6)
         )
-        assert len(set(responder.readings)) == len(responder.readings) == 20 * 5 * 10
-        for states in responder.states.values():
+        assert len(set(taken.readings)) == len(taken.readings) == 20 * 5 * 10
+        for states in taken.states.values():
             assert [state.status if state else "cleared" for state in states] == ["online", "cleared"]
-        assert all(len(describe.channels) == 10 for describe in responder.describes.values())
+        assert all(len(describe.channels) == 10 for describe in taken.describes.values())
     assert (figures.batches, figures.unacknowledged, figures.refused, figures.resent) == (100, 0, 0, 0)
     assert 0 < figures.ack_p50_s <= figures.ack_p99_s <= figures.ack_max_s < 1
     assert figures.duration_s == pytest.approx(1.0, abs=0.5)
 
 
 def test_saturation_keeps_within_its_window(broker: Service) -> None:
-    with _responder(broker.url) as responder:
+    with responder(broker.url) as taken:
         plan = _plan(broker, nodes=2, channels=200, interval_s=0.0, duration_s=0.5, window=3)
         figures = report(plan, run(plan))
-        assert len(set(responder.readings)) == figures.batches * 200
+        assert len(set(taken.readings)) == figures.batches * 200
     assert figures.in_flight_max <= 3
     assert figures.unacknowledged == 0
     assert figures.batches > 20
@@ -120,9 +69,9 @@ def test_what_nobody_acknowledges_is_sent_again(broker: Service) -> None:
     def second_time(boot: str, seq: int) -> Ack | None:
         again = (boot, seq) in seen
         seen.add((boot, seq))
-        return _stored(boot, seq) if again else None
+        return stored(boot, seq) if again else None
 
-    with _responder(broker.url, second_time):
+    with responder(broker.url, second_time):
         plan = _plan(broker, nodes=3, duration_s=0.4, ack_timeout_s=0.5)
         figures = report(plan, run(plan))
     assert figures.batches == figures.resent == figures.backlog == 6
@@ -133,16 +82,16 @@ def test_refusals_and_missing_acks_are_told_apart(broker: Service) -> None:
     def answer(boot: str, seq: int) -> Ack | None:
         if seq == 1:
             return Ack(boot=boot, refused=[Refusal(seq=1, reason="no")])
-        return None if seq == 2 else _stored("another boot", seq)
+        return None if seq == 2 else stored("another boot", seq)
 
-    with _responder(broker.url, answer):
+    with responder(broker.url, answer):
         plan = _plan(broker, nodes=2, duration_s=0.6, ack_timeout_s=0.2)
         figures = report(plan, run(plan))
     assert (figures.batches, figures.refused, figures.unacknowledged) == (6, 2, 4)
 
 
 def test_the_fleet_survives_a_restart_of_the_broker(tmp_path: Path) -> None:
-    with mosquitto(tmp_path, persistence=False) as broker, _responder(broker.url):
+    with mosquitto(tmp_path, persistence=False) as broker, responder(broker.url):
         restart = threading.Timer(0.8, broker.restart)
         restart.start()
         plan = _plan(broker, nodes=5, duration_s=3.0, ack_timeout_s=2.0)
@@ -155,12 +104,12 @@ def test_the_fleet_survives_a_restart_of_the_broker(tmp_path: Path) -> None:
 
 def test_the_command_prints_json_and_leaves_nothing_retained(broker: Service) -> None:
     options = ["--broker", broker.url, "--nodes", "5", "--interval", "0.2", "--duration", "0.6", "--json"]
-    with _responder(broker.url):
+    with responder(broker.url):
         done = subprocess.run([*_LOAD, *options], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     (figures,) = json.loads(done.stdout)
     assert figures["batches"] == 15 and figures["unacknowledged"] == 0
-    with _responder(broker.url) as late:
+    with responder(broker.url) as late:
         time.sleep(0.3)
         assert late.states == {}
 
