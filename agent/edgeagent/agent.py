@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import threading
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class Agent:
         self._instance = self._state_dir.instance()
         self._clock = Clock()
         self._link: Link | None = None
+        self._undescribed = threading.Event()
         storage = Storage(self._state_dir.path / "outbox.db", config.outbox.max_bytes, self._report)
         self._courier = Courier(
             storage,
@@ -63,7 +65,7 @@ class Agent:
             Host(Path(config.host_root), self._state_dir.path),
             self._clock,
             deliver=self._courier.put,
-            changed=lambda: self._link.announce() if self._link else None,
+            changed=self._undescribed.set,
             report=self._report,
         )
         self._commands = Commands(
@@ -89,6 +91,10 @@ class Agent:
     def check(self) -> None:
         """Called about once a second."""
         self._devices.check_stale()
+        # Many devices open at about the same time; one description then tells of them all.
+        if self._undescribed.is_set() and self._link and self._link.ready:
+            self._undescribed.clear()
+            self._link.announce()
 
     def reload(self, config: AgentConfig) -> None:
         """Go on under another configuration; readings go on meanwhile, and none is lost.

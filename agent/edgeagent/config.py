@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edgeagent_sdk.batch import PAYLOAD_MAX_BYTES
-from edgeagent_sdk.config import Document, KeyPath, explain, read
+from edgeagent_sdk.config import Document, KeyPath, explain, read, toml_value
 from edgeagent_sdk.driver import Host, Options, Sensor
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.mqtt import Broker
@@ -116,9 +117,10 @@ def load_config(path: Path) -> AgentConfig:
     document = read(path)
     table = dict(document.data)
     entries = table.pop("device", [])
-    keys = document.bind(table, AgentKeys)
+    _check_names(document, table, ("site", "node"))
+    keys = document.bind(table, AgentKeys, also=["device"])
     if keys:
-        _check_top(document, keys)
+        _check_broker(document, keys.broker)
     devices = list(_devices(document, entries))
     document.finish()
     assert keys is not None
@@ -143,17 +145,23 @@ def _host_name() -> str:
     return slug(platform.node(), "node")
 
 
-def _check_top(document: Document, keys: AgentKeys) -> None:
-    checks: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("site", lambda: check_name(keys.site, "site")),
-        ("node", lambda: check_name(keys.node or _host_name(), "node")),
-        ("broker", keys.broker.address),
-    )
-    for key, check in checks:
-        try:
-            check()
-        except EdgeError as error:
-            document.complain((key,), str(error))
+def _check_names(
+    document: Document, table: Mapping[str, Any], keys: Iterable[str], path: KeyPath = ()
+) -> None:
+    for key in keys:
+        name = table.get(key)
+        if isinstance(name, str) and (name or key != "node"):  # no node name stands for the host's
+            try:
+                check_name(name, "device" if path else key)
+            except EdgeError as error:
+                document.complain((*path, key), str(error))
+
+
+def _check_broker(document: Document, broker: Broker) -> None:
+    try:
+        broker.address()
+    except EdgeError as error:
+        document.complain(("broker", "url"), str(error).removeprefix("broker.url "))
 
 
 def _devices(document: Document, entries: Any) -> Iterator[DeviceConfig]:
@@ -175,25 +183,28 @@ def _devices(document: Document, entries: Any) -> Iterator[DeviceConfig]:
 
 
 def _device(document: Document, entry: dict[str, Any], path: KeyPath) -> DeviceConfig | None:
+    before = len(document.problems)
     sensor = _sensor(document, entry, path)
+    _check_names(document, entry, ("name",), path)
+    common = {k: v for k, v in entry.items() if k in _names(DeviceKeys) and k != "driver"}
+    keys = document.bind({"driver": "", **common}, DeviceKeys, path)
+    if keys:
+        _check_rules(document, keys, path)
     if sensor is None:
         return None
-    before = len(document.problems)
-    common, own = _names(DeviceKeys), _names(sensor.Options)
-    for key in entry.keys() - common - own:
-        document.complain((*path, key), f"unknown key; {nearest(key, sorted(common | own))}")
-    keys = document.bind({k: v for k, v in entry.items() if k in common}, DeviceKeys, path)
-    options = document.bind({k: v for k, v in entry.items() if k in own}, sensor.Options, path)
-    if keys:
-        _check_device(document, keys, path)
+    # Whatever is not one of the common keys is for the driver to know.
+    own = {k: v for k, v in entry.items() if k not in _names(DeviceKeys)}
+    options = document.bind(own, sensor.Options, path, also=_names(DeviceKeys))
     if keys is None or options is None or len(document.problems) > before:
         return None
+    keys = msgspec.structs.replace(keys, driver=entry["driver"])
     return DeviceConfig(**msgspec.structs.asdict(keys), sensor=sensor, options=options)
 
 
 def _sensor(document: Document, entry: dict[str, Any], path: KeyPath) -> type[Sensor] | None:
     if not isinstance(entry.get("driver"), str):
-        document.complain((*path, "driver"), "is missing" if "driver" not in entry else "must be text")
+        wrong = f"must be text, not {toml_value(entry['driver'])}" if "driver" in entry else "is missing"
+        document.complain((*path, "driver"), wrong)
         return None
     try:
         sensor: type[Sensor] = load(DRIVERS, entry["driver"])
@@ -203,22 +214,20 @@ def _sensor(document: Document, entry: dict[str, Any], path: KeyPath) -> type[Se
     return sensor
 
 
-def _check_device(document: Document, keys: DeviceKeys, path: KeyPath) -> None:
-    try:
-        check_name(keys.name, "device")
-    except EdgeError as error:
-        document.complain((*path, "name"), str(error))
+def _check_rules(document: Document, keys: DeviceKeys, path: KeyPath) -> None:
     for table in ("deadband", "calibration"):
         for selector in getattr(keys, table):
-            if selector.split("/")[0] not in QUANTITIES:
-                hint = nearest(selector.split("/")[0], list(QUANTITIES))
+            quantity = selector.split("/")[0]
+            if quantity not in QUANTITIES:
+                hint = nearest(quantity, list(QUANTITIES))
                 document.complain((*path, table, selector), f"unknown quantity; {hint}")
     for selector, band in keys.deadband.items():
-        if not band > 0:
-            document.complain((*path, "deadband", selector), f"must be above 0, not {band}")
+        if not 0 < band < math.inf:
+            document.complain((*path, "deadband", selector), f"must be a number > 0, not {band}")
     for selector, points in keys.calibration.items():
         measured = [point[0] for point in points]
-        if len(points) < 2 or any(b <= a for a, b in pairwise(measured)):
+        finite = all(math.isfinite(number) for point in points for number in point)
+        if len(points) < 2 or not finite or any(b <= a for a, b in pairwise(measured)):
             document.complain(
                 (*path, "calibration", selector),
                 "must be two or more [measured, true] points, with rising measured values",

@@ -18,6 +18,9 @@ from edgeagent_sdk.names import Identity
 
 _REOPEN_MIN_S, _REOPEN_MAX_S = 1.0, 60.0
 
+#: A device may take this long to open, whatever its interval.
+_OPEN_S = 15.0
+
 
 Deliver = Callable[[str, int], None]
 
@@ -53,7 +56,7 @@ class Sampler(threading.Thread):
         self.readings = 0
         self.faults = 0
         self._identity, self._rules = identity, rules
-        self._stale_after_ns = int(stale_after_s * 1e9)
+        self._stale_after_s = stale_after_s
         self._clock, self._deliver, self._changed, self._report = clock, deliver, changed, report
         self._ended = threading.Event()
         self._abandoned = False
@@ -76,7 +79,7 @@ class Sampler(threading.Thread):
 
     def check_stale(self) -> None:
         """Called from outside, because a thread that hangs in its driver cannot say so itself."""
-        stale = self.age_s * 1e9 > self._stale_after_ns
+        stale = self.age_s > (self._stale_after_s if self.stream else max(_OPEN_S, self._stale_after_s))
         if stale and not self._stale and not self._trouble:
             self._report(
                 "stale",
@@ -110,6 +113,7 @@ class Sampler(threading.Thread):
         keys = [channel.key for channel in channels]
         if len(set(keys)) < len(keys):
             raise DriverError("the driver gave two channels of one quantity the same name")
+        self._seen_ns = time.monotonic_ns()
         self.stream = Stream(self.device, self._identity, channels, self._rules)
         self._changed()
 

@@ -53,7 +53,12 @@ class HwmonOptions(Options):
 class _Chip(NamedTuple):
     directory: Path
     name: str
-    at: str
+
+    @property
+    def at(self) -> str:
+        """The device that the chip sits on; unlike the number in ``hwmonN`` it stays."""
+        device = self.directory / "device"
+        return device.resolve().name if device.exists() else self.directory.name
 
 
 class HwmonSensor(Sensor):
@@ -126,8 +131,7 @@ def _chips(host: Host) -> Iterator[_Chip]:
     for directory in listing(host.path(_CLASS)):
         name = text(directory / "name")
         if name:
-            device = directory / "device"
-            yield _Chip(directory, name, device.resolve().name if device.exists() else directory.name)
+            yield _Chip(directory, name)
 
 
 def _attributes(directory: Path) -> Iterator[tuple[str, str, Path]]:
