@@ -92,7 +92,10 @@ class AgentKeys(msgspec.Struct, kw_only=True, frozen=True):
 
     site: Annotated[str, _key("which site the node belongs to")]
     node: Annotated[str, _key("the node's name, unique within its site; by default the host's")] = ""
-    prefix: Annotated[str, _key("first level of every topic", pattern=r"^[^/+#\s]+$")] = PREFIX
+    prefix: Annotated[
+        str,
+        _key("first level of every topic", pattern=r"^[^/+#\s]+$", title="a word without / + # and blanks"),
+    ] = PREFIX
     state_dir: Annotated[str, _key("directory for the outbox and the installation's id")] = (
         "/var/lib/edgeagent"
     )

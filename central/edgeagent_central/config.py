@@ -34,8 +34,13 @@ class CentralKeys(msgspec.Struct, kw_only=True, frozen=True):
     shared: Annotated[
         bool, _key("false where the broker knows no shared subscriptions; then run one replica")
     ] = True
-    prefix: Annotated[str, _key("first level of every topic", pattern=r"^[^/+#\s]+$")] = PREFIX
-    listen: Annotated[str, _key("address of the HTTP API", pattern=r"^\S+:\d+$")] = "127.0.0.1:8700"
+    prefix: Annotated[
+        str,
+        _key("first level of every topic", pattern=r"^[^/+#\s]+$", title="a word without / + # and blanks"),
+    ] = PREFIX
+    listen: Annotated[str, _key("address of the HTTP API", pattern=r"^\S+:\d+$", title="host:port")] = (
+        "127.0.0.1:8700"
+    )
     state_dir: Annotated[str, _key("directory for dead letters")] = "/var/lib/edgeagent-aggregator"
     past_days: Annotated[float, _key("readings older than this are refused", gt=0)] = 180.0
     future_s: Annotated[float, _key("readings further ahead than this are refused", gt=0)] = 86400.0

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
@@ -22,6 +22,9 @@ from edgeagent_sdk.plugins import nearest
 S = TypeVar("S", bound=msgspec.Struct)
 
 KeyPath = tuple[str | int, ...]
+
+#: So much of a wrong value is repeated in its message.
+_SHOWN_MAX = 60
 
 
 class Problem(NamedTuple):
@@ -63,14 +66,20 @@ class Document:
             at = at[:-1]
         self.problems.append(Problem(self.file, self.lines.get(at, 0), dotted(path), message))
 
-    def bind(self, table: Mapping[str, Any], kind: type[S], path: KeyPath = ()) -> S | None:
-        """Make a struct of `table`; None if a problem was noted."""
+    def bind(
+        self, table: Mapping[str, Any], kind: type[S], path: KeyPath = (), also: Iterable[str] = ()
+    ) -> S | None:
+        """Make a struct of `table`; None if a problem was noted.
+
+        Args:
+            also: keys that are right as well, but bound elsewhere.
+        """
         before = len(self.problems)
         known = {f.encode_name: f for f in msgspec.structs.fields(kind)}
         values: dict[str, Any] = {}
         for key, raw in table.items():
             if key not in known:
-                self.complain((*path, key), f"unknown key; {nearest(key, list(known))}")
+                self.complain((*path, key), f"unknown key; {nearest(key, [*known, *also])}")
                 continue
             values[known[key].name] = self._value(raw, known[key].type, (*path, key))
         for key, item in known.items():
@@ -87,8 +96,11 @@ class Document:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             if isinstance(raw, dict):
                 return self.bind(raw, kind, path)
-            self.complain(path, f"must be a table [{dotted(path)}], not {raw!r}")
+            self.complain(path, f"must be a table [{dotted(path)}], not {_shown(raw)}")
             return None
+        bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+        if get_origin(bare) is dict and isinstance(raw, dict):
+            return {key: self._value(value, get_args(bare)[1], (*path, key)) for key, value in raw.items()}
         try:
             return msgspec.convert(raw, kind)
         except msgspec.ValidationError as error:
@@ -104,7 +116,7 @@ def read(path: Path) -> Document:
     """
     file = str(path)
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # an editor's byte order mark does no harm
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(file, 0, "", f"is not UTF-8 text (byte {error.start})")]) from None
     except OSError as error:
@@ -115,6 +127,9 @@ def read(path: Path) -> Document:
     except tomllib.TOMLDecodeError as error:
         message, line = _toml_error(str(error), text)
         raise ConfigError([Problem(file, line, "", f"not TOML: {message}")]) from None
+    except (ValueError, RecursionError):
+        why = "a number has too many digits, or brackets are nested too deep"
+        raise ConfigError([Problem(file, 0, "", f"not TOML that can be read: {why}")]) from None
     return Document(file, data, dict(key_lines(text)))
 
 
@@ -166,7 +181,8 @@ def toml_value(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            # JSON's escapes are TOML's, but for DEL, which TOML wants escaped as well.
+            return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
         case dict():
             return (
                 "{ " + ", ".join(f"{_toml_key(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
@@ -183,17 +199,28 @@ def dotted(path: KeyPath) -> str:
     """``("device", 0, "name")`` → ``device[0].name``."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{_toml_key(part)}"
     return text
 
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_TABLE = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?")
-_PART = re.compile(r"\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.|=|$)")
+
+#: What decides where a statement ends: strings and comments hide brackets and line ends.
+_TOKEN = re.compile(
+    r"""
+    \"{3} (?:[^\\]|\\.)*? \"{3,5} | '{3} .*? '{3,5}     # strings over several lines
+    | " (?:[^"\\\n]|\\.)* " | ' [^'\n]* ' | \# [^\n]*   # strings in one line, comments
+    | [\[\]{}\n]
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_QUOTED = r"""\"(?:[^"\\]|\\.)*\"|'[^']*'"""
+_TABLE = re.compile(rf"""(\[\[?)((?:{_QUOTED}|[^]"'#])+)\]\]?\s*(?:\#.*)?""")
+_KEY = re.compile(rf"""(?:{_QUOTED}|[^="'#])+(?==)""")
 
 
 def _toml_key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else f'"{key}"'
+    return key if _BARE.fullmatch(key) else toml_value(key)
 
 
 def key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
@@ -203,23 +230,42 @@ def key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
     """
     table: KeyPath = ()
     counts: dict[KeyPath, int] = {}
-    skip_to = 0
-    lines = text.splitlines()
-    for number, line in enumerate(lines, 1):
-        if number <= skip_to or not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if header := _TABLE.fullmatch(line):
-            table = _resolve(_parts(header[2])[0], counts)
+    for number, statement in _statements(text):
+        if header := _TABLE.fullmatch(statement):
+            table = _resolve(_path(header[2]), counts)
             if header[1] == "[[":
                 counts[table] = counts.get(table, -1) + 1
                 yield table, number
                 table = (*table, counts[table])
             yield table, number
-            continue
-        keys, value_at = _parts(line)
-        for depth in range(1, len(keys) + 1):
-            yield (*table, *keys[:depth]), number
-        skip_to = _value_end(lines, number, value_at)
+        elif key := _KEY.match(statement):
+            keys = _path(key[0])
+            for depth in range(1, len(keys) + 1):
+                yield (*table, *keys[:depth]), number
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Headers, and keys with their values: the line on which each begins, and its text."""
+    begin, line, depth = 0, 1, 0
+    for token in _TOKEN.finditer(f"{text}\n"):
+        if token[0] in "[{":
+            depth += 1
+        elif token[0] in "]}":
+            depth -= 1
+        elif token[0] == "\n" and depth == 0:
+            yield line, text[begin : token.start()].strip()
+            line += text.count("\n", begin, token.end())
+            begin = token.end()
+
+
+def _path(key: str) -> tuple[str, ...]:
+    """A dotted key taken apart, its quotes and escapes resolved by who knows best."""
+    found: list[str] = []
+    table = tomllib.loads(f"{key} = 0")
+    while isinstance(table, dict):
+        [(name, table)] = table.items()
+        found.append(name)
+    return tuple(found)
 
 
 def _resolve(keys: tuple[str, ...], counts: Mapping[KeyPath, int]) -> KeyPath:
@@ -230,32 +276,6 @@ def _resolve(keys: tuple[str, ...], counts: Mapping[KeyPath, int]) -> KeyPath:
         if i < len(keys) - 1 and path in counts:
             path = (*path, counts[path])
     return path
-
-
-def _parts(text: str) -> tuple[tuple[str, ...], int]:
-    """The dotted key at the start of a line, and where its value begins."""
-    keys: list[str] = []
-    at = 0
-    while match := _PART.match(text, at):
-        keys.append(next(group for group in match.groups()[:3] if group is not None))
-        at = match.end()
-        if match[4] != ".":
-            break
-    return tuple(keys), at
-
-
-def _value_end(lines: list[str], number: int, value_at: int) -> int:
-    """The line on which the value that begins on line `number` ends: the first at which it parses."""
-    value = lines[number - 1][value_at:]
-    for end in range(number, len(lines) + 1):
-        if end > number:
-            value += "\n" + lines[end - 1]
-        try:
-            tomllib.loads(f"v = {value}\n")
-        except tomllib.TOMLDecodeError:
-            continue
-        return end
-    return number
 
 
 def _toml_error(message: str, text: str) -> tuple[str, int]:
@@ -272,9 +292,13 @@ def _default(item: msgspec.structs.FieldInfo) -> Any:
 
 
 def _in_words(error: str, raw: Any, kind: Any) -> str:
-    shown = toml_value(raw) if isinstance(raw, bool | int | float | str | list | dict) else str(raw)
     at = error.partition(" - at `$")[2].rstrip("`")
-    return f"must be {type_in_words(kind)}, not {shown}" + (f" (at {at})" if at else "")
+    return f"must be {type_in_words(kind)}, not {_shown(raw)}" + (f" (at {at})" if at else "")
+
+
+def _shown(raw: Any) -> str:
+    text = toml_value(raw)
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
 
 
 _SIMPLE = {
@@ -286,7 +310,8 @@ _SIMPLE = {
 def _words(info: inspect.Type) -> str:
     match info:
         case inspect.Metadata():
-            return _words(info.type)
+            # A pattern is for machines; where there is one, Meta(title=…) says it in words.
+            return str((info.extra_json_schema or {}).get("title") or _words(info.type))
         case inspect.IntType() | inspect.FloatType():
             return ("a whole number" if isinstance(info, inspect.IntType) else "a number") + _bounds(info)
         case inspect.StrType():
