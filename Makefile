@@ -1,0 +1,50 @@
+# Two commands are enough: `make up` runs the whole loop on this machine, `make test` proves it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# What the tests talk to, by Debian's package names.
+TEST_PACKAGES := mosquitto mosquitto-clients influxdb influxdb-client victoria-metrics collectd-core \
+	prometheus-node-exporter faketime openssl
+
+.DEFAULT_GOAL := help
+.PHONY: help install up test lint unit bench soak packages clean
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+install: $(STAMP) ## make the development environment in .venv
+
+$(STAMP): pyproject.toml packaging/make-venv
+	@packaging/make-venv $(PYTHON) $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+up: install ## run the whole loop on this machine; BROKER=mqtt://… and INFLUX_URL=… for real servers
+	@exec $(BIN)/edgeagent up
+
+test: install packages lint ## install what the tests need, and pass them all
+	@mkdir -p build
+	$(BIN)/python -m pytest tests --junitxml build/tests.xml
+
+unit: install ## the quick tests only: no services
+	$(BIN)/python -m pytest tests/unit
+
+lint: install ## types, style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install packages ## measure, beside the best peers; writes build/bench.json
+	$(BIN)/python -m tests.bench $(ROWS)
+
+soak: install packages ## faults in random order; SOAK_S=900, SEED=… to repeat a run
+	$(BIN)/python -m tests.faults.soak
+
+packages:
+	@packaging/install-packages $(TEST_PACKAGES)
+
+clean: ## remove .venv and everything built
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
