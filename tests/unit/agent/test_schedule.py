@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ def test_aligned_moments_are_multiples_of_the_interval(start_ns: int, busy_ns: l
     schedule = Schedule(1.0, time.clock)
     stamps = due_stamps(time, schedule, busy_ns)
     assert [stamp % S for stamp in stamps] == [0] * len(stamps)
-    assert [b - a for a, b in zip(stamps, stamps[1:], strict=False)] == [S] * (len(stamps) - 1)
+    assert [b - a for a, b in pairwise(stamps)] == [S] * (len(stamps) - 1)
     assert schedule.missed == 0
 
 
