@@ -298,8 +298,8 @@ def influxd(directory: Path, *, port: int | None = None) -> Iterator[Store]:
 
 
 @contextmanager
-def victoria(directory: Path, *, port: int | None = None) -> Iterator[Victoria]:
-    """A VictoriaMetrics. Its time stamps have milliseconds, and equal ones of a series are one point."""
+def victoria(directory: Path, *options: str, port: int | None = None) -> Iterator[Victoria]:
+    """A VictoriaMetrics, with more `options` if any. Its time stamps have milliseconds, and equal ones of a series are one point."""
     port = port or free_port()
     home = directory / f"victoria-{port}"
     home.mkdir()
@@ -311,6 +311,7 @@ def victoria(directory: Path, *, port: int | None = None) -> Iterator[Victoria]:
         "-search.latencyOffset=0s",
         "-retentionPeriod=100y",
         "-loggerLevel=WARN",
+        *options,
     ]
     store = Victoria(command, home, port=port)
     try:
