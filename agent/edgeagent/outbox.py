@@ -215,7 +215,7 @@ class Outbox:
         query = f"SELECT {_ROW}, packed FROM batch WHERE seq > ? AND NOT held ORDER BY seq LIMIT ?"
         with _sqlite_errors(self.path):
             rows = [_Row(*row) for row in self._db.execute(query, (seq, limit))]
-        return [Batch(*row[:-1], self._mirror.get(row.seq) or _unpack(row.packed)) for row in rows]
+        return [Batch(*row[:-1], self._lines(row)) for row in rows]
 
     def remove(self, first: int, last: int) -> list[int]:
         """Forget the batches all of whose numbers lie in `first`..`last`; returns their seqs.
@@ -381,6 +381,12 @@ class Outbox:
         if self._mirror_bytes + len(lines) <= _MIRROR_MAX_BYTES:
             self._mirror[seq] = lines
             self._mirror_bytes += len(lines)
+
+    def _lines(self, row: _Row) -> str | None:
+        lines = self._mirror.get(row.seq)
+        if lines is None and (lines := _unpack(row.packed)) is not None:
+            self._remember(row.seq, lines)  # it is on its way now: the loss of the file must not cost it
+        return lines
 
     def _forget(self, seq: int, packed_bytes: int) -> None:
         self.depth -= 1

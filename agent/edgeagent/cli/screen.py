@@ -59,9 +59,9 @@ def seconds(age_s: float | None) -> str | None:
 
 def line(node: Node) -> str:
     """A node in one line of a log."""
-    outbox = "" if node.outbox is None else f", {node.outbox:.0f} batches in its outbox"
+    outbox = "" if node.outbox is None else f", outbox {node.outbox:.0f}"
     age = f", the newest {seconds(node.age_s)} old" if node.age_s is not None else ""
-    gaps = f", {node.gaps} GAPS" if node.gaps else ""
+    gaps = f", {node.gaps} gaps" if node.gaps else ""
     return (
         f"{node.name} {node.status}: {node.readings:,} readings stored{age}, "
         f"{node.rate_per_s:.1f}/s{outbox}{gaps}"

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -58,7 +58,8 @@ def up(
         try:
             broker_url = _broker(children, home, broker)
             feed = _aggregator(children, home, broker_url, influx_url, shared=bool(broker))
-            node = _agent(children, home, broker_url, site, root)
+            node = _agent(children, home, feed, broker_url, site, root)
+            _say("logs", f"{home}/*.log")
             follow(feed, title=f"edgeagent up · {node} · {feed.url}", check=children.check, for_s=for_s)
             for each in feed.nodes():
                 print(line(feed.detail(each)))
@@ -81,7 +82,7 @@ def _broker(children: Children, home: Path, url: str) -> str:
     if url:
         if reason := trouble():
             raise EdgeError(reason)
-        _say("broker", url.rsplit("@", 1)[-1])
+        _say("broker", _without_login(url))
         return url
     address = _free_address(_BROKER_PORT)
     url = f"mqtt://{address}"
@@ -97,28 +98,19 @@ def _aggregator(children: Children, home: Path, broker_url: str, influx_url: str
     address = _free_address(_HTTP_PORT)
     feed = Feed(f"http://{address}")
     database = home / "store.db"
-    store = (
-        ["--store-url", influx_url] if influx_url else ["--store", "sqlite", "--store-path", str(database)]
-    )
-    command = _edgeagent(
-        "aggregate",
-        "--broker",
-        broker_url,
-        "--listen",
-        address,
-        "--state-dir",
-        str(home / "aggregator"),
-        *store,
-    )
+    # The URLs may carry passwords, which a command line would show to everybody.
+    environment = {"BROKER": broker_url} | ({"INFLUX_URL": influx_url} if influx_url else {})
+    command = _edgeagent("aggregate", "--listen", address, "--state-dir", str(home / "aggregator"))
+    command += [] if influx_url else ["--store", "sqlite", "--store-path", str(database)]
     # The embedded broker knows no shared subscriptions.
     command += [] if shared else ["--unshared"]
-    child = children.start("aggregator", command, _environment())
+    child = children.start("aggregator", command, _environment(environment))
     child.wait_ready(feed.trouble, _START_S)
-    _say("aggregator", f"{feed.url}, storing in {influx_url or database}")
+    _say("aggregator", f"{feed.url}, storing in {_without_login(influx_url) or database}")
     return feed
 
 
-def _agent(children: Children, home: Path, broker_url: str, site: str, root: Path) -> str:
+def _agent(children: Children, home: Path, feed: Feed, broker_url: str, site: str, root: Path) -> str:
     """Start the agent with a configuration made from what is found; its node's name."""
     from edgeagent.config import load_config
     from edgeagent.files import whole_file
@@ -139,9 +131,22 @@ def _agent(children: Children, home: Path, broker_url: str, site: str, root: Pat
         file.write(starter(found, values))
     settings = load_config(config)
     child = children.start("agent", _edgeagent("run", "--config", str(config)), _environment())
-    child.check()
-    _say("agent", f"{settings.site}/{settings.node}, reading {names(found.readable) or 'nothing but itself'}")
-    return f"{settings.site}/{settings.node}"
+    name = f"{settings.site}/{settings.node}"
+    child.wait_ready(lambda: _unheard(feed, name), _START_S)
+    _say("agent", f"{name}, reading {names(found.readable) or 'nothing but itself'}")
+    locked = [finding for finding in found.findings if finding.found.missing]
+    if locked:
+        _say("", f"cannot be read: {names(locked)}; `edgeagent probe` says why")
+    return name
+
+
+def _unheard(feed: Feed, name: str) -> str:
+    """Why the node is not there yet; empty once the store has readings of it."""
+    try:
+        stored = any(node.name == name and node.readings for node in feed.nodes())
+    except EdgeError as error:
+        return str(error)
+    return "" if stored else "none of its readings has reached the store"
 
 
 def _edgeagent(*arguments: str) -> list[str]:
@@ -149,9 +154,17 @@ def _edgeagent(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "edgeagent", *arguments]
 
 
-def _environment() -> dict[str, str]:
-    """Ours, without what would override the options."""
-    return {key: value for key, value in os.environ.items() if key not in ("BROKER", "INFLUX_URL")}
+def _environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Ours, without what would override options; with `more`."""
+    rest = {
+        k: v for k, v in os.environ.items() if k not in ("BROKER", "INFLUX_URL", "EDGEAGENT_CENTRAL_CONFIG")
+    }
+    return rest | dict(more or {})
+
+
+def _without_login(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rsplit('@', 1)[-1]}"
 
 
 def _free_address(port: int) -> str:
@@ -171,7 +184,7 @@ def _free_address(port: int) -> str:
 def _alone(home: Path) -> Iterator[None]:
     """Hold the directory, so that two of us do not write into one store."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (home / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,216 @@
+"""Every fault by itself, on a running loop: what the agents took is in the store, once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.faults.rig import SITE, Rig, rig
+from tests.faults.soak import soak
+from tests.faults.table import FAULTS
+from tests.faults.verdict import Verdict
+from tests.services import wait_until
+
+SEED = int(os.environ.get("SEED", "20261124"))
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Iterator[Rig]:
+    """The loop, without agents yet."""
+    with rig(tmp_path) as made:
+        yield made
+
+
+def assert_kept(verdict: Verdict, rig: Rig, *, at_least: int = 1) -> None:
+    assert verdict.kept, f"{verdict}; logs in {rig.directory}"
+    assert verdict.produced >= at_least, f"{verdict}: nothing was proven"
+
+
+def test_every_fault_one_after_the_other(loop: Rig) -> None:
+    """In the order of the table, with a pause after each that is long enough for it to show."""
+    random_ = random.Random(SEED)
+    print(f"SEED={SEED}")
+    loop.start_agent("n1")
+    for fault in FAULTS.values():
+        loop.run_for(1.0)
+        fault(loop, random_)
+    loop.run_for(2.0)
+    assert_kept(loop.settle(), loop, at_least=1000)
+
+
+def test_faults_in_random_order(tmp_path: Path) -> None:
+    """A short soak; `make soak` is the long one."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"SEED={seed}")
+    verdict = soak(tmp_path, 30.0, seed, say=False)
+    assert verdict.kept, f"{verdict}; SEED={seed} make soak repeats it; logs in {tmp_path}"
+    assert verdict.produced > 1000
+
+
+def test_a_broker_gone_for_ten_minutes_of_readings(loop: Rig) -> None:
+    """600 passes of every channel, as many as ten minutes at 1 Hz give, while there is no broker."""
+    loop.start_agent("n1", interval_s=0.02)
+    loop.run_for(1.0)
+    loop.broker.kill()
+    before = loop.produced()
+    wait_until(lambda: loop.produced() - before >= 600, "600 passes", 60)
+    loop.broker.start()
+    loop.run_for(3.0)
+    assert_kept(loop.settle(), loop, at_least=6000)
+
+
+def test_the_store_takes_a_part_and_refuses_the_rest(loop: Rig) -> None:
+    """A real partial write: InfluxDB has `duration` as text already, so the agent's numbers do not fit."""
+    where = f"channel=cpu,device=agent,node=n1,site={SITE}"
+    loop.store.write(f'duration,{where} value="text" {time.time_ns()}'.encode())
+    loop.start_agent("n1")
+    loop.run_for(6.0)
+    assert_kept(loop.settle(), loop, at_least=100)
+    dead = [json.loads(line) for line in (loop.directory / "aggregator/dead-letters.jsonl").open()]
+    assert {row["line"].split(",")[0] for row in dead} == {"duration"}
+    assert all("field type conflict" in row["reason"] for row in dead)
+    # Its neighbours of the very same batches are there.
+    assert loop.store.query("SELECT COUNT(value) FROM size WHERE device = 'agent'")[0]["count"] >= 5
+
+
+def test_two_agents_with_one_name(loop: Rig) -> None:
+    """The second holds its readings back and says so; once the first has left it sends them."""
+    first = loop.start_agent("n1", key="first")
+    loop.run_for(2.0)
+    second = loop.start_agent("n1", key="second")
+    loop.run_for(4.0)
+    second_log = second.service.log.read_text()
+    assert "another agent" in second_log and "give one of the two another node name" in second_log
+    rows = loop.store.query("SELECT value FROM depth WHERE device = 'counter' AND channel = 'c0'")
+    values = [int(row["value"]) for row in rows]
+    assert len(values) == len(set(values)), "only the first one's numbers are there"
+    first.service.stop()
+    wait_until(lambda: "has left" in second.service.log.read_text(), "the second takes over", 40)
+    assert second.service.running
+
+
+def test_a_name_left_behind_is_taken_over(loop: Rig) -> None:
+    """A retained `online` of an installation that is gone (its broker died with the will) blocks nobody."""
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", loop.broker.port)
+    client.loop_start()
+    state = json.dumps({"status": "online", "since_ns": 1, "instance": "gone"})
+    client.publish(f"edge/v1/{SITE}/n1/state", state, qos=1, retain=True).wait_for_publish(5)
+    client.disconnect()
+    client.loop_stop()
+    loop.start_agent("n1")
+    loop.run_for(6.0)
+    assert_kept(loop.settle(), loop, at_least=100)
+
+
+def test_duplicates_and_disorder(loop: Rig) -> None:
+    """Every batch of an agent again, twice, in any order: the store holds each point once."""
+    heard: list[tuple[str, bytes]] = []
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.on_message = lambda _c, _d, message: heard.append((message.topic, bytes(message.payload)))
+    client.connect("127.0.0.1", loop.broker.port)
+    client.subscribe("edge/v1/+/+/data", 1)
+    client.loop_start()
+    loop.start_agent("n1")
+    loop.run_for(5.0)
+    batches = heard[:] * 2
+    random.Random(SEED).shuffle(batches)
+    for topic, payload in batches:
+        client.publish(topic, payload, qos=1)
+    loop.run_for(1.0)
+    client.disconnect()
+    client.loop_stop()
+    assert len(batches) > 10
+    assert_kept(loop.settle(), loop, at_least=100)
+
+
+@contextmanager
+def small_disk(path: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of its own size at `path`."""
+    path.mkdir()
+    if os.geteuid() != 0 or subprocess.call(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)], stderr=subprocess.DEVNULL
+    ):
+        pytest.skip("mounting a small disk takes root")
+    try:
+        yield path
+    finally:
+        subprocess.call(["umount", "-l", str(path)])
+
+
+def test_disk_full_under_the_outbox(loop: Rig, tmp_path: Path) -> None:
+    """The broker is away and the disk fills up; readings wait in memory, and nothing is lost."""
+    with small_disk(tmp_path / "small", 8) as disk:
+        node = loop.start_agent("n1", home=disk)
+        loop.run_for(2.0)
+        # The ledger must not fail with the disk: it is ours, not the agent's.
+        ballast = disk / "ballast"
+        with ballast.open("wb") as file:
+            free = shutil.disk_usage(disk).free
+            file.write(b"\0" * (free - 65536))
+        loop.broker.kill()
+        loop.run_for(20.0)
+        assert "readings wait in memory" in node.service.log.read_text(), "the disk was never full"
+        ballast.unlink()
+        loop.broker.start()
+        wait_until(
+            lambda: "takes readings again" in node.service.log.read_text(), "the disk is tried again", 90
+        )
+        assert_kept(loop.settle(), loop, at_least=1000)
+        node.service.stop()
+
+
+@pytest.mark.parametrize("damage", ["garbage", "truncated"])
+def test_an_outbox_damaged_while_the_agent_is_down(loop: Rig, damage: str) -> None:
+    """What was in the file is gone, and said so; the agent starts afresh and goes on."""
+    node = loop.start_agent("n1")
+    loop.run_for(3.0)
+    node.service.stop()
+    size = node.outbox.stat().st_size
+    node.outbox.write_bytes(
+        random.Random(SEED).randbytes(size) if damage == "garbage" else b"SQLite format 3\0"
+    )
+    node.service.start()
+    loop.run_for(3.0)
+    assert "set aside as outbox.db.corrupt-" in node.service.log.read_text()
+    # It had been stopped cleanly with the link up, so nothing was in the file that is not in the store.
+    assert_kept(loop.settle(), loop, at_least=100)
+
+
+@pytest.mark.parametrize("step_s", [3600, -3600])
+def test_the_wall_clock_steps(loop: Rig, tmp_path: Path, step_s: int) -> None:
+    """Readings go on, in order, and the header says that the clock stepped."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if library is None:
+        pytest.skip("libfaketime is not installed; apt install faketime")
+    offset = tmp_path / "faketime"
+    offset.write_text("+0")
+    faked = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    node = loop.start_agent("n1", environment=faked)
+    loop.run_for(3.0)
+    offset.write_text(f"{step_s:+d}")
+    loop.run_for(5.0)
+    assert f"the wall clock jumped by {step_s:+.0f}" in node.service.log.read_text().replace(".000 s", "")
+    node.service.stop()  # before `settle` starts it again with another clock, which may go back
+    offset.write_text("+0")
+    assert_kept(loop.settle(), loop, at_least=300)
+    clocks = {row["clock"] for row in loop.store.query('SELECT "clock" FROM edgeagent_batch')}
+    assert "stepped" in clocks
