@@ -88,7 +88,7 @@ def follow(feed: Feed, *, title: str, check: Check = lambda: None, for_s: float 
     terminal = sys.stdout.isatty() and sys.stdin.isatty()
     try:
         if terminal:
-            _Screen(feed, title).run(check, until_s)
+            Screen(feed, title).run(check, until_s)
         else:
             _print_lines(feed, check, until_s)
     except KeyboardInterrupt:
@@ -116,7 +116,7 @@ def _texts(feed: Feed) -> list[str]:
         return [str(error)]
 
 
-class _Screen:
+class Screen:
     """The fleet on a terminal: the nodes that there is room for, and the values of the chosen one."""
 
     def __init__(self, feed: Feed, title: str) -> None:
@@ -137,31 +137,33 @@ class _Screen:
             while key != "quit" and time.monotonic() < until_s:
                 check()
                 if key:
-                    self._move({"next": 1, "previous": -1}[key])
-                self._fetch(console.height // 2 - 6)
-                live.update(self._picture(console.height), refresh=True)
+                    self.move({"next": 1, "previous": -1}[key])
+                self.fetch(max(1, console.height // 2 - 6))
+                live.update(self.picture(console.height), refresh=True)
                 key = _key(_REFRESH_S)
 
-    def _move(self, by: int) -> None:
+    def move(self, by: int) -> None:
+        """Choose another node, `by` rows down."""
         names = [node.name for node in self._nodes]
         at = names.index(self._chosen) if self._chosen in names else 0
         if names:
             self._chosen = names[max(0, min(at + by, len(names) - 1))]
 
-    def _fetch(self, room: int) -> None:
-        """The nodes around the chosen one, as many as there is room for."""
+    def fetch(self, room: int) -> None:
+        """Ask for the nodes around the chosen one, as many as there is `room` for, 1 or more."""
         try:
             self._nodes = self._feed.nodes()
             names = [node.name for node in self._nodes]
             at = names.index(self._chosen) if self._chosen in names else 0
             first = max(0, min(at - room // 2, len(names) - room))
-            self._shown = [self._feed.detail(node) for node in self._nodes[first : first + max(1, room)]]
+            self._shown = [self._feed.detail(node) for node in self._nodes[first : first + room]]
             self._chosen = names[at] if names else ""
             self._trouble = ""
         except FeedError as error:
             self._trouble = str(error)
 
-    def _picture(self, height: int) -> Any:
+    def picture(self, height: int) -> Any:
+        """What a terminal of so many lines shows, as something that rich prints."""
         from rich.console import Group
         from rich.text import Text
 

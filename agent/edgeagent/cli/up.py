@@ -60,7 +60,7 @@ def up(
             feed = _aggregator(children, home, broker_url, influx_url, shared=bool(broker))
             node = _agent(children, home, feed, broker_url, site, root)
             _say("logs", f"{home}/*.log")
-            follow(feed, title=f"edgeagent up · {node} · {feed.url}", check=children.check, for_s=for_s)
+            follow(feed, title=f"edgeagent up · {node} · {feed.url}/docs", check=children.check, for_s=for_s)
             for each in feed.nodes():
                 print(line(feed.detail(each)))
         except KeyboardInterrupt:
