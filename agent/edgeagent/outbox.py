@@ -347,7 +347,11 @@ class Outbox:
     def memory(self) -> list[tuple[str, int]]:
         """What is known without the file: the unacknowledged batches of late, and what waits."""
         mirrored = [(lines, lines.count("\n")) for lines in self._mirror.values()]
-        return mirrored + self._pending + self._buffer
+        return mirrored + self.unsealed()
+
+    def unsealed(self) -> list[tuple[str, int]]:
+        """What waits for `seal`: lines and their number."""
+        return self._pending + self._buffer
 
     def close(self) -> None:
         """Let go of the file. What was only put, not committed, is lost."""

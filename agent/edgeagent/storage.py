@@ -100,10 +100,7 @@ class Storage:
             self._disk.max_bytes = max_bytes
 
     def recover(self) -> None:
-        """Called now and then: try a failing disk again; drop an overflow that has been delivered."""
-        if self._overflow and not self._failing and not self._overflow.depth and not self._overflow.waiting:
-            self._overflow.close()
-            self._overflow = None
+        """Called now and then: try a failing disk again."""
         if (self._disk and not self._failing) or time.monotonic_ns() < self._retry_ns:
             return
         if self._disk is None:
@@ -179,6 +176,17 @@ class Storage:
         unremoved, self._unremoved = self._unremoved, []
         for boot, first, last in unremoved:
             self.remove(boot, first, last)
+        if self._overflow:
+            self._unload(self._overflow)
+
+    def _unload(self, overflow: Outbox) -> None:
+        """Put on the disk what was kept in memory meanwhile; what is on its way just arrives twice."""
+        self._overflow = None
+        for batch in overflow.after(0, overflow.depth):
+            self._refill([(batch.lines or "", batch.readings)])
+        self._refill(overflow.unsealed())
+        self._done(self.active, lambda box: box.seal(UNSYNCED, time.time_ns()))
+        overflow.close()
 
     def _replace(self, broken: Outbox | None, error: OutboxCorrupt) -> None:
         """Set a broken file aside, start a fresh one, and carry over what is still known."""

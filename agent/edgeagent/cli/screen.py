@@ -17,6 +17,9 @@ from edgeagent_sdk.quantities import QUANTITIES
 _REFRESH_S = 1.0
 _LINES_S = 5.0
 
+#: An arrow is three characters that come at once; Escape alone is one.
+_SEQUENCE_S = 0.05
+
 #: More nodes than these are summed up in one line.
 _LINES_MAX = 10
 
@@ -220,12 +223,15 @@ def _style(node: Node) -> str:
 
 @contextmanager
 def _keys() -> Iterator[None]:
-    """Keys come one by one and unseen; Ctrl-C still interrupts."""
+    """Keys come one by one and unseen, Ctrl-C among them: `make up` then ends as calmly as by q."""
     import termios
     import tty
 
     before = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin)
+    unseen = termios.tcgetattr(sys.stdin)
+    unseen[6][termios.VINTR] = b"\0"
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, unseen)
     try:
         yield
     finally:
@@ -234,5 +240,13 @@ def _keys() -> Iterator[None]:
 
 def _key(wait_s: float) -> str:
     """What a key pressed within `wait_s` means; empty if none was, or if it means nothing."""
-    ready, _, _ = select.select([sys.stdin], [], [], max(0.0, wait_s))
-    return _KEYS.get(os.read(sys.stdin.fileno(), 8).decode("utf-8", "replace"), "") if ready else ""
+    if not _pressed(wait_s):
+        return ""
+    key = os.read(sys.stdin.fileno(), 1)
+    if key == b"\x1b" and _pressed(_SEQUENCE_S):
+        key += os.read(sys.stdin.fileno(), 2)
+    return _KEYS.get(key.decode("ascii", "replace"), "" if key else "quit")
+
+
+def _pressed(wait_s: float) -> bool:
+    return bool(select.select([sys.stdin], [], [], wait_s)[0])
