@@ -18,6 +18,7 @@ from typing import Any, Self
 import pytest
 
 _READY_S = 20.0
+_RECOMMENDED = Path(__file__).parents[1] / "packaging" / "mosquitto.conf"
 
 #: The database that the aggregator writes to unless told otherwise.
 DATABASE = "edgeagent"
@@ -240,7 +241,7 @@ def need(program: str, package: str) -> str:
 def mosquitto(
     directory: Path, *, config_extra: str = "", persistence: bool = True, port: int | None = None
 ) -> Iterator[Service]:
-    """A Mosquitto of one's own, as a fleet needs it: nothing queued is dropped silently."""
+    """A Mosquitto of one's own, with the settings that we recommend."""
     port = port or free_port()
     home = directory / f"mosquitto-{port}"
     home.mkdir()
@@ -251,9 +252,7 @@ def mosquitto(
         f"persistence {'true' if persistence else 'false'}\n"
         f"persistence_location {home}/\n"
         "user root\n"
-        # The defaults (20 and 1000) drop QoS 1 messages of a subscriber that is away or slow.
-        "max_inflight_messages 0\n"
-        "max_queued_messages 0\n"
+        f"{_RECOMMENDED.read_text('utf-8')}\n"
         f"{config_extra}\n"
     )
     with spawn(
