@@ -145,7 +145,8 @@ class Fleet:
         with self.lock:
             seen = _seen(node, boot)
             for first, last in ranges:
-                seen.add(first, last)
+                if first <= last:
+                    seen.add(first, last)
 
     @staticmethod
     def _latest(node: Node, checked: Checked) -> None:

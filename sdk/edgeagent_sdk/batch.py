@@ -86,7 +86,7 @@ def decode_header(line: bytes) -> Header:
     if end != len(rest):
         raise WireError("the header's fields are not line protocol")
     try:
-        return Header(
+        header = Header(
             identity=Identity(match["site"].decode(), match["node"].decode()),
             boot=fields["boot"],
             seq=int(fields["seq"]),
@@ -101,6 +101,9 @@ def decode_header(line: bytes) -> Header:
         raise WireError(f"the header lacks {error.args[0]!r}") from None
     except ValueError:
         raise WireError("a count of the header is not a whole number") from None
+    if min(header.readings, header.thinned, header.merged) < 0 or header.seq < header.merged:
+        raise WireError("a count of the header cannot be")
+    return header
 
 
 def decode_batch(payload: bytes) -> tuple[Header, list[Reading]]:

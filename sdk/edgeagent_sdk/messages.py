@@ -8,11 +8,14 @@ from __future__ import annotations
 import time
 import uuid
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from edgeagent_sdk.errors import WireError
+
+#: What fits the 64 bits of the stores and of SQLite.
+_Int64 = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -73,7 +76,7 @@ class State(Message):
     """Retained; the broker publishes the will, status offline, when the node falls silent."""
 
     status: Status
-    since_ns: int
+    since_ns: _Int64
     instance: str = ""
     boot: str = ""
     clock: str = ""
@@ -92,7 +95,7 @@ class Event(Message):
 
     kind: str
     message: str
-    time_ns: int
+    time_ns: _Int64
     severity: Severity = Severity.INFO
     device: str = ""
     channel: str = ""
@@ -103,7 +106,7 @@ class Command(Message):
     """An order to a node; its name is in the topic. Past `issued_ns` + `ttl_s` it is not carried out."""
 
     id: str
-    issued_ns: int
+    issued_ns: _Int64
     ttl_s: float
     body: dict[str, Any] = {}
 
@@ -114,7 +117,7 @@ class Command(Message):
 
     def expired(self, now_ns: int) -> bool:
         """Whether its time to live is over at `now_ns`."""
-        return now_ns > self.issued_ns + int(self.ttl_s * 1e9)
+        return now_ns - self.issued_ns > self.ttl_s * 1e9
 
 
 class Outcome(StrEnum):
@@ -131,7 +134,7 @@ class Reply(Message):
 
     id: str
     outcome: Outcome
-    time_ns: int
+    time_ns: _Int64
     holds: dict[str, Any] = {}
     why: str = ""
 
@@ -139,7 +142,7 @@ class Reply(Message):
 class Refusal(Message):
     """A batch that the aggregator will not store, and why."""
 
-    seq: int
+    seq: _Int64
     reason: str
 
 
@@ -147,7 +150,7 @@ class Ack(Message):
     """From the aggregator: batches of `boot` now safe in the store, as ranges of seq, both ends included."""
 
     boot: str
-    stored: list[tuple[int, int]] = []
+    stored: list[tuple[_Int64, _Int64]] = []
     refused: list[Refusal] = []
 
 
@@ -162,7 +165,7 @@ def decode(payload: bytes, kind: type[M]) -> M:
     """
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"not a {kind.__name__.lower()} message: {error}") from None
 
 
