@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-import pytest
-
 _READY_S = 20.0
 _RECOMMENDED = Path(__file__).parents[1] / "packaging" / "mosquitto.conf"
 
@@ -228,13 +226,18 @@ class Victoria(Store):
         self.post("/api/v2/write?precision=ns", lines)
 
 
+class Missing(Exception):
+    """A program that the tests stand on is not installed. No skip: a test left out proves nothing."""
+
+
 def need(program: str, package: str) -> str:
-    """The path of an installed program; the test is skipped, with the remedy, without it."""
+    """The path of an installed program. Raises Missing with the remedy."""
+    __tracebackhide__ = True
     for directory in (*os.get_exec_path(), "/usr/sbin"):
         path = Path(directory) / program
         if os.access(path, os.X_OK):
             return str(path)
-    pytest.skip(f"{program} is not installed; apt install {package}")
+    raise Missing(f"{program} is not installed; run `make test`, or: apt-get install {package}")
 
 
 @contextmanager
@@ -298,7 +301,10 @@ def influxd(directory: Path, *, port: int | None = None) -> Iterator[Store]:
 
 @contextmanager
 def victoria(directory: Path, *options: str, port: int | None = None) -> Iterator[Victoria]:
-    """A VictoriaMetrics, with more `options` if any. Its time stamps have milliseconds, and equal ones of a series are one point."""
+    """A VictoriaMetrics, with more `options` if any.
+
+    Its time stamps have milliseconds, and equal ones of a series are one point.
+    """
     port = port or free_port()
     home = directory / f"victoria-{port}"
     home.mkdir()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.authority import Authority
 from tests.services import Service, mosquitto, need, spawn, wait_until
 
 from .cli import command, edgeagent, environment
@@ -24,72 +25,6 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     subprocess.run([program, "-b", "-c", str(passwords), "me", "secret"], check=True)
     with mosquitto(home, config_extra=f"allow_anonymous false\npassword_file {passwords}") as broker:
         yield broker
-
-
-class Authority:
-    """A certificate authority of one's own."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self._run(
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            f"/CN={home.name}",
-            "-keyout",
-            "ca.key",
-            "-out",
-            "ca.pem",
-        )
-        self.ca = home / "ca.pem"
-
-    def issue(self, name: str, subject_alt_name: str) -> tuple[Path, Path]:
-        """Certificate and key."""
-        extension = self.home / f"{name}.ext"
-        extension.write_text(f"subjectAltName={subject_alt_name}\n")
-        self._run(
-            "req",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            f"/CN={name}",
-            "-keyout",
-            f"{name}.key",
-            "-out",
-            f"{name}.csr",
-        )
-        self._run(
-            "x509",
-            "-req",
-            "-in",
-            f"{name}.csr",
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca.key",
-            "-CAcreateserial",
-            "-days",
-            "2",
-            "-extfile",
-            str(extension),
-            "-out",
-            f"{name}.pem",
-        )
-        return self.home / f"{name}.pem", self.home / f"{name}.key"
-
-    def _run(self, *arguments: str) -> None:
-        program = need("openssl", "openssl")
-        subprocess.run([program, *arguments], cwd=self.home, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import configparser
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from tests.services import need
 
 _ROOT = Path(__file__).parents[3]
 _UNITS = sorted((_ROOT / "packaging" / "systemd").glob("*.service"))
@@ -37,7 +36,9 @@ def test_there_is_a_unit_for_each_end() -> None:
 
 
 def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
-    analyze = need("systemd-analyze", "systemd")
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("a machine without systemd, a container perhaps")
     installed = tmp_path / unit.name  # as if the program were there
     installed.write_text(unit.read_text("utf-8").replace(_PROGRAM, "/bin/true"), "utf-8")
     done = subprocess.run(

@@ -1,0 +1,19 @@
+"""What holds for every test: random inputs differ on every run, and a failure says how to have them again."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Ten runs try ten times as much; a failure prints the blob that repeats it. No deadlines: a busy
+# machine is not a bug. HYPOTHESIS_PROFILE=thorough tries twenty times as much in one run.
+settings.register_profile(
+    "edgeagent",
+    deadline=None,
+    derandomize=False,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("thorough", settings.get_profile("edgeagent"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "edgeagent"))
