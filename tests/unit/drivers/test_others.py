@@ -1,0 +1,155 @@
+"""thermal, cpufreq and host: against made-up trees, and host against this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgeagent.drivers.cpufreq import CpufreqSensor
+from edgeagent.drivers.host import HostOptions, HostSensor
+from edgeagent.drivers.thermal import ThermalSensor
+from edgeagent_sdk.channel import Fault
+from edgeagent_sdk.driver import Host, Options
+from edgeagent_sdk.errors import DriverError
+
+from .trees import EIO, build, good, reasons, values
+
+T = "sys/class/thermal"
+C = "sys/devices/system/cpu/cpufreq"
+
+
+def test_thermal_zones_of_one_type(tmp_path: Path) -> None:
+    host = build(
+        tmp_path,
+        {
+            f"{T}/thermal_zone0/type": "acpitz",
+            f"{T}/thermal_zone0/temp": "27800",
+            f"{T}/thermal_zone1/type": "acpitz",
+            f"{T}/thermal_zone1/temp": "-1000",
+            f"{T}/thermal_zone2/type": "x86_pkg_temp",
+            f"{T}/thermal_zone2/temp": EIO,
+            f"{T}/thermal_zone10/temp": "1000",
+            f"{T}/cooling_device0/type": "Fan",
+        },
+    )
+    found = values(ThermalSensor(host, Options()))
+    assert good(found) == {
+        "temperature/acpitz": 27.8,
+        "temperature/acpitz-2": -1.0,
+        "temperature/thermal_zone10": 1.0,
+    }
+    assert "input/output error" in reasons(found)["temperature/x86_pkg_temp"]
+    assert [f.summary for f in ThermalSensor.discover(host)] == ["4 thermal zones"]
+
+
+def test_frequencies_in_hz(tmp_path: Path) -> None:
+    host = build(
+        tmp_path,
+        {
+            f"{C}/policy0/scaling_cur_freq": "2400000",
+            f"{C}/policy0/scaling_min_freq": "800000",
+            f"{C}/policy0/scaling_max_freq": "3600000",
+            f"{C}/policy0/related_cpus": "0 1",
+            f"{C}/policy2/scaling_cur_freq": "<unknown>",
+        },
+    )
+    found = values(CpufreqSensor(host, Options()))
+    assert good(found) == {
+        "frequency/policy0": 2.4e9,
+        "frequency/policy0-min": 0.8e9,
+        "frequency/policy0-max": 3.6e9,
+    }
+    assert "'<unknown>' is not a number" in reasons(found)["frequency/policy2"].replace("b'", "'")
+
+
+@pytest.mark.parametrize("driver", [ThermalSensor, CpufreqSensor])
+def test_a_machine_without(tmp_path: Path, driver: type[ThermalSensor | CpufreqSensor]) -> None:
+    assert list(driver.discover(Host(tmp_path))) == []
+    with pytest.raises(DriverError):
+        driver(Host(tmp_path), Options()).open()
+
+
+PROC: dict[str, str | bytes | Path] = {
+    "proc/stat": "cpu  100 0 50 800 50 0 0 0 0 0\ncpu0 100 0 50 800 50 0 0 0 0 0\n",
+    "proc/loadavg": "0.50 0.25 0.10 1/100 1234\n",
+    "proc/meminfo": "MemTotal: 1000 kB\nMemAvailable:   250 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n",
+    "proc/pressure/cpu": "some avg10=1.50 avg60=0.00 avg300=0.00 total=2000000\n",
+    "proc/diskstats": (
+        "   8  0 sda 10 0 2000 0 20 0 4000 0 0 1500 0 0 0 0\n   8  1 sda1 1 0 1 0 1 0 1 0 0 1 0 0 0 0\n"
+    ),
+    "sys/block/sda/size": "1",
+    "sys/class/net/eth0/statistics/rx_bytes": "12345",
+    "sys/class/net/eth0/statistics/tx_bytes": "54321",
+    "sys/class/net/veth1/statistics/rx_bytes": "1",
+    "sys/class/net/veth1/statistics/tx_bytes": "1",
+}
+
+
+def test_host_from_a_made_up_tree(tmp_path: Path) -> None:
+    made = HostSensor(build(tmp_path, PROC), HostOptions(filesystems=()))
+    found = good(values(made))
+    assert found == {
+        "utilization/cpu": 0.0,  # nothing has passed since the first look
+        "duration/cpu-user": 1.0,
+        "duration/cpu-nice": 0.0,
+        "duration/cpu-system": 0.5,
+        "duration/cpu-idle": 8.0,
+        "duration/cpu-iowait": 0.5,
+        "duration/cpu-irq": 0.0,
+        "duration/cpu-softirq": 0.0,
+        "duration/cpu-steal": 0.0,
+        "load/load-1min": 0.5,
+        "load/load-5min": 0.25,
+        "load/load-15min": 0.1,
+        "utilization/pressure-cpu-some": 0.015,
+        "duration/pressure-cpu-some": 2.0,
+        "size/memory-total": 1024000.0,
+        "size/memory-available": 256000.0,
+        "size/swap-total": 0.0,
+        "size/swap-free": 0.0,
+        "utilization/memory": 0.75,
+        "data/eth0-rx": 12345.0,
+        "data/eth0-tx": 54321.0,
+        "data/sda-read": 1024000.0,
+        "data/sda-written": 2048000.0,
+        "duration/sda-busy": 1.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("later", "share"),
+    [
+        pytest.param("cpu  150 0 100 800 50", 1.0, id="busy"),
+        pytest.param("cpu  100 0 50 900 50", 0.0, id="idle"),
+        pytest.param("cpu  125 0 75 850 50", 0.5, id="half"),
+        pytest.param("cpu  200 0 50 790 50", 1.0, id="the kernel's idle time runs back"),
+    ],
+)
+def test_utilization_is_the_share_since_the_last_reading(tmp_path: Path, later: str, share: float) -> None:
+    made = HostSensor(build(tmp_path, PROC), HostOptions())
+    made.open()
+    (tmp_path / "proc/stat").write_text(later + "\n")
+    assert made.read()[0] == pytest.approx(share)
+
+
+def test_what_a_kernel_does_not_have_gives_no_channel(tmp_path: Path) -> None:
+    made = HostSensor(build(tmp_path, {"proc/loadavg": "1 2 3 4/5 6"}), HostOptions(filesystems=()))
+    assert good(values(made)) == {"load/load-1min": 1.0, "load/load-5min": 2.0, "load/load-15min": 3.0}
+
+
+def test_a_source_that_breaks_later_costs_its_own_channels(tmp_path: Path) -> None:
+    made = HostSensor(build(tmp_path, PROC), HostOptions(filesystems=()))
+    made.open()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 1 kB\n")
+    (tmp_path / "proc/diskstats").write_text("")
+    now = made.read()
+    assert [isinstance(v, Fault) for v in now].count(True) == 5 + 3
+
+
+def test_this_machine() -> None:
+    made = HostSensor(Host(), HostOptions())
+    found = values(made)
+    assert 0 <= good(found)["utilization/memory"] <= 1
+    assert good(found)["duration/cpu-idle"] > 0
+    assert not reasons(found)
