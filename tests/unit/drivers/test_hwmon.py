@@ -147,7 +147,7 @@ def test_a_file_that_blocks_holds_up_its_own_thread_only(tmp_path: Path) -> None
     assert not thread.is_alive()
 
 
-TWO = {
+TWO: dict[str, str | bytes | Path] = {
     "sys/class/hwmon/hwmon0/name": "nvme",
     "sys/class/hwmon/hwmon0/temp1_input": "30000",
     "sys/class/hwmon/hwmon0/device": Path("../../../devices/0000:01:00.0"),

@@ -84,7 +84,7 @@ def test_empty_cells_and_words_are_faults(tmp_path: Path) -> None:
 
 
 def test_a_real_trace_is_played_in_place() -> None:
-    """Heat of a supercomputer's coolant distribution units; it lies beside the project on our machines only."""
+    """Heat of a supercomputer's coolant distribution units; the file lies beside the project, if at all."""
     trace = Path(__file__).parents[4] / "shared/data/liquid_cooling/cdu_power_16h.csv"
     if not trace.exists():
         pytest.skip("the published traces are not beside this checkout")
