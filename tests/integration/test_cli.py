@@ -181,6 +181,12 @@ def test_explain_documents_every_key() -> None:
     assert "outbox.max_bytes" in edgeagent("check", "--explain").out
 
 
+def test_a_terminal_without_our_signs_does_no_harm() -> None:
+    result = edgeagent("check", "--explain", more={"PYTHONIOENCODING": "ascii"})
+    assert (result.code, result.err) == (0, "")
+    assert "a number ? 0.05" in result.out
+
+
 def test_probe_and_read_a_made_up_machine(tmp_path: Path) -> None:
     root = made_up(
         tmp_path / "root",

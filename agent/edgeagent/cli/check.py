@@ -66,10 +66,20 @@ def _examine(path: Path) -> tuple[list[Problem], str, str]:
     try:
         try_broker(settings.broker, f"edge-check-{settings.site}-{settings.node}-{os.getpid()}")
     except BrokerError as error:
-        document.complain(("broker", "url"), str(error))
+        document.complain(*_at_its_key(str(error)))
     except ConnectionError as error:
         waits = str(error)
     return document.problems, waits, _summary(settings, answered=not waits)
+
+
+def _at_its_key(reason: str) -> tuple[tuple[str, str], str]:
+    """What is wrong with the broker, at the key that the reason names, or else at its URL."""
+    from edgeagent_sdk.mqtt import Broker
+
+    name, _, rest = reason.removeprefix("broker.").partition(" ")
+    if reason.startswith("broker.") and name in Broker.__struct_fields__:
+        return ("broker", name), rest
+    return ("broker", "url"), reason
 
 
 def _unwritable(state_dir: Path) -> str:

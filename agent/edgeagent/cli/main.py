@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,8 @@ and [bold]edgeagent run[/bold] (an agent for a broker that you have)."""
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends it with one line and an exit code other than 0."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without ≥ shows a ?, not a traceback
     try:
         build()(prog_name="edgeagent")
     except EdgeError as error:
