@@ -283,17 +283,19 @@ bind-address = "127.0.0.1:{rpc}"
 
 
 @contextmanager
-def influxd(directory: Path, *, port: int | None = None) -> Iterator[Store]:
-    """An InfluxDB 1.x with the database `DATABASE`."""
+def influxd(directory: Path, *, port: int | None = None, auth: bool = False) -> Iterator[Store]:
+    """An InfluxDB 1.x with the database `DATABASE`; with `auth`, one that lets nobody in."""
     port = port or free_port()
     home = directory / f"influxd-{port}"
     home.mkdir()
     config = home / "influxdb.conf"
-    config.write_text(_INFLUX_CONFIG.format(home=home, port=port, rpc=free_port()))
+    settings = _INFLUX_CONFIG.format(home=home, port=port, rpc=free_port())
+    config.write_text(settings + f"  auth-enabled = {str(auth).lower()}\n")
     store = Store([need("influxd", "influxdb"), "-config", str(config)], home, port=port)
     try:
         store.start()
-        store.post("/query?q=" + urllib.parse.quote(f'CREATE DATABASE "{DATABASE}"'), b"")
+        if not auth:
+            store.post("/query?q=" + urllib.parse.quote(f'CREATE DATABASE "{DATABASE}"'), b"")
         yield store
     finally:
         store.stop()
