@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,7 +100,7 @@ def test_writing_again_changes_nothing(store: Store, t: int) -> None:
         ({"quantity": "voltage", "node": "n1"}, {"x"}),
     ],
 )
-def test_selection(store: Store, t: int, wanted: dict[str, str], channels: set[str]) -> None:
+def test_selection(store: Store, t: int, wanted: dict[str, Any], channels: set[str]) -> None:
     store.write(
         [line("voltage", "x", 1.0, t), line("voltage", "y", 1.0, t, "n2"), line("current", "z", 1.0, t)]
     )
