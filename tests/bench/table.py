@@ -62,7 +62,10 @@ class Figure(NamedTuple):
     note: str = ""
 
     def objects(self, row_name: str) -> Iterator[dict[str, Any]]:
-        """One object for each peer, as `build/bench.json` has them."""
+        """One object for each peer, as `build/bench.json` has them.
+
+        `foreign_cores`, how many cores other programs kept busy, is known when the row has ended.
+        """
         peers: list[tuple[str | None, float | None]] = [*self.peers.items()]
         for peer, peer_value in peers or [(None, None)]:
             yield {
@@ -76,6 +79,7 @@ class Figure(NamedTuple):
                 "target": str(self.target) if self.target else None,
                 "met": self.target.met(self.value, peer_value) if self.target else None,
                 "note": self.note,
+                "foreign_cores": None,
             }
 
 

@@ -16,8 +16,21 @@ from tests.bench import __main__ as bench
 from tests.bench import table
 from tests.bench.machine import Foreign, Meter
 from tests.bench.table import Bench, Figure, Target, at_least, at_most, times_peer
+from tests.services import need
 
-_KEYS = {"row", "name", "value", "unit", "peer", "peer_value", "ratio", "target", "met", "note"}
+_KEYS = {
+    "row",
+    "name",
+    "value",
+    "unit",
+    "peer",
+    "peer_value",
+    "ratio",
+    "target",
+    "met",
+    "note",
+    "foreign_cores",
+}
 
 
 @pytest.mark.parametrize(
@@ -51,6 +64,7 @@ def test_a_figure_is_one_object_for_each_peer() -> None:
         "target": "≥ 5",
         "met": True,
         "note": "by hand",
+        "foreign_cores": None,
     }
     assert (two["peer"], two["ratio"]) == ("b", 0.5)
     (alone,) = Figure("rate", 10.0, "/s").objects("speed")
@@ -76,12 +90,12 @@ def made_up_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         yield Figure("width", 1.0, "m")
         raise RuntimeError("the [ruler] broke")
 
-    def skipped(given: Bench) -> Iterator[Figure]:
+    def lacking(given: Bench) -> Iterator[Figure]:
         """A row whose peer is not installed."""
-        pytest.skip("yardstick is not installed; apt install yardstick")
+        need("yardstick", "yardstick-utils")
         yield Figure("never", 0.0, "")
 
-    rows = {function.__name__: function for function in (fine, broken, skipped)}
+    rows = {function.__name__: function for function in (fine, broken, lacking)}
     monkeypatch.setattr(bench, "rows", lambda: rows)
 
 
@@ -91,7 +105,7 @@ def made_up_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         (["fine"], 0, ["length"], "1 of 1 targets met"),
         (["fine", "--seconds", "2"], 1, ["length"], "0 of 1 targets met; missed: length"),
         (["broken"], 1, ["width"], "not measured: RuntimeError: the [ruler] broke"),
-        (["skipped", "fine"], 1, ["length"], "apt install yardstick"),
+        (["lacking", "fine"], 1, ["length"], "apt-get install yardstick-utils"),
         ([], 1, ["length", "width"], "1 of 1 targets met"),
     ],
 )
@@ -109,6 +123,7 @@ def test_a_run_prints_and_writes(
     objects = json.loads(output.read_text("utf-8"))
     assert [entry["name"] for entry in objects] == names
     assert all(entry.keys() == _KEYS for entry in objects)
+    assert all(entry["foreign_cores"] >= 0 for entry in objects if entry["name"] != "width")
     printed = " ".join(capsys.readouterr().out.split())
     assert said in printed
     assert f"{os.cpu_count()} cores; load average" in printed
