@@ -43,7 +43,7 @@ def report(plan: Plan, tally: Tally) -> Report:
     """The figures of a tally."""
     count = len(tally.latency_s)
     acks = sorted(zip(tally.sent_s, tally.latency_s, strict=True))
-    third = plan.duration_s / 3
+    third = max(tally.sent_s, default=0.0) / 3  # of the time that was, if Ctrl-C ended it
     first = quantile([latency for sent, latency in acks if sent < third], 0.5)
     last = quantile([latency for sent, latency in acks if sent >= 2 * third], 0.5)
     took_s = max((sent + latency for sent, latency in acks), default=0.0)
