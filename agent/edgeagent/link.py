@@ -79,8 +79,9 @@ class Link:
 
     def stop(self) -> None:
         """Say goodbye and disconnect: the broker does not publish the will."""
+        ours = self.ready
         self._claim.cancel()
-        if self.ready:
+        if ours:
             self._publish("state", self._state(Status.OFFLINE).encode(), retain=True)
             time.sleep(0.05)  # the MQTT client writes from its own thread
         self._session.stop()

@@ -23,14 +23,6 @@ from edgeagent_sdk.errors import BrokerError
 
 SCHEMES = {"mqtt": 1883, "mqtts": 8883}
 
-#: CONNACK codes of MQTT 3.1.1 (section 3.2.2.3) that waiting does not cure.
-_REFUSALS = {
-    1: "it does not speak MQTT 3.1.1",
-    2: "it does not accept this client id",
-    4: "wrong user name or password",
-    5: "not authorized",
-}
-
 _BACKOFF_MIN_S, _BACKOFF_MAX_S = 0.5, 30.0
 
 
@@ -115,6 +107,12 @@ def explain(broker: Broker, error: BaseException) -> str:
     return f"{where}: {_words(error)}"
 
 
+def _unanswered(broker: Broker) -> str:
+    host, port = broker.address()
+    hint = "check broker.cert and broker.key" if broker.tls() else "is that a TLS port? then write mqtts://"
+    return f"broker {host}:{port}: it took the connection but did not answer; {hint}"
+
+
 def permanent(error: BaseException) -> bool:
     """Whether `error` is a wrong configuration rather than an absent network."""
     return isinstance(error, ssl.SSLError)
@@ -190,7 +188,8 @@ class Session:
         self.generation = 0
         self.connected = threading.Event()
         self.trouble = ""
-        self._refused = False
+        self._answered = False
+        self._settled = threading.Event()  # connected, or refused for a reason that waiting does not cure
         self._stopping = threading.Event()
         self._down = threading.Event()
         self._on_connect, self._on_trouble = on_connect, on_trouble
@@ -212,7 +211,8 @@ class Session:
     def connect_or_raise(self, timeout_s: float = 10.0) -> None:
         """Start, and wait until connected. Raises BrokerError with the reason if that fails."""
         self.start()
-        if not self.connected.wait(timeout_s):
+        self._settled.wait(timeout_s)
+        if not self.connected.is_set():
             self.stop()
             raise BrokerError(self.trouble or f"broker {self.broker.url}: no answer within {timeout_s:g} s")
 
@@ -250,19 +250,20 @@ class Session:
         self._client.disconnect()
 
     def _connack(self, _client: paho.Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
+        self._answered = True
         if code.is_failure:
-            self._refused = True
             host, port = self.broker.address()
             self._say(
                 f"broker {host}:{port} refuses us: {str(code).lower()}; "
                 "check broker.username and its access rules"
             )
+            self._settled.set()
             return
         self.generation += 1
         self.trouble = ""
-        self._refused = False
         self.connected.set()
         self._on_connect(self)
+        self._settled.set()
 
     def _disconnected(
         self, _client: paho.Client, _data: Any, _flags: Any, code: Any, _properties: Any
@@ -272,6 +273,8 @@ class Session:
         if was and not self._stopping.is_set():
             host, port = self.broker.address()
             self._say(f"broker {host}:{port}: connection lost ({str(code).lower()})")
+        elif not self._answered and not self._stopping.is_set():
+            self._say(_unanswered(self.broker))
         self._down.set()
 
     def _say(self, reason: str) -> None:
@@ -283,10 +286,13 @@ class Session:
         host, port = self.broker.address()
         while not self._stopping.is_set():
             self._down.clear()
+            self._answered = False
             try:
                 self._client.connect(host, port, self.broker.keepalive_s)
             except (OSError, ValueError) as error:
                 self._say(explain(self.broker, error))
+                if permanent(error):
+                    self._settled.set()
             else:
                 before = self.generation
                 self._client.loop_start()
@@ -327,12 +333,7 @@ def try_broker(broker: Broker, client_id: str, timeout_s: float = 6.0) -> None:
     client.disconnect()
     client.loop_stop()
     if not answer:
-        hint = (
-            "; is that a TLS port? then write mqtts://"
-            if not broker.tls()
-            else "; check broker.cert and broker.key"
-        )
-        raise ConnectionError(f"broker {host}:{port}: it took the connection but did not answer{hint}")
+        raise ConnectionError(_unanswered(broker))
     if answer[0].is_failure:
         raise BrokerError(
             f"broker {host}:{port} refuses us: {str(answer[0]).lower()}; "

@@ -8,6 +8,7 @@ with Publisher("mqtt://127.0.0.1", site="lab", node="bench1") as publisher:
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 import uuid
@@ -47,18 +48,21 @@ class Publisher:
         self.boot = uuid.uuid4().hex[:16]
         self._topic = topic(self.identity, "data", prefix=prefix)
         self._interval_s = interval_s
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # never held while the MQTT client is called: it has one of its own
         self._lines: list[str] = []
+        self._bytes = 0
         self._heads: dict[tuple[str, str, str], str] = {}
         self._waiting: dict[int, bytes] = {}  # seq → payload the broker does not hold yet
-        self._waiting_bytes = 0
         self._sent: dict[int, int] = {}  # message id → seq
+        self._landed: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._seq = 0
-        self._closing = threading.Event()
+        self._wake = threading.Event()
+        self._flushes_asked = self._flushes_done = 0
+        self._closing = False
         self._session = Session(
             settings(broker),
             f"edge-pub-{site}-{node}-{self.boot[:8]}",
-            on_connect=lambda session: self._resend(),
+            on_connect=lambda session: self._wake.set(),
             on_published=self._published,
         )
         self._session.start()
@@ -88,17 +92,21 @@ class Publisher:
             self._heads[key] = prefix
         line = encode((prefix,), (value,), time.time_ns() if time_ns is None else time_ns)
         with self._lock:
-            if self._waiting_bytes > _PENDING_MAX_BYTES:
+            if self._bytes > _PENDING_MAX_BYTES:
                 raise BrokerError(
                     f"16 MiB of readings wait for the broker: {self._session.trouble or 'no answer'}"
                 )
             self._lines.append(line)
+            self._bytes += len(line)
 
     def flush(self, timeout_s: float = 10.0) -> None:
         """Send what waits and return once the broker holds it. Raises BrokerError otherwise."""
-        self._send()
         deadline = time.monotonic() + timeout_s
-        while self._waiting:
+        with self._lock:
+            self._flushes_asked += 1
+            mine = self._flushes_asked
+        self._wake.set()
+        while self._flushes_done < mine or self._waiting:
             if time.monotonic() > deadline:
                 raise BrokerError(
                     f"{len(self._waiting)} batches did not reach the broker within {timeout_s:g} s: "
@@ -108,13 +116,14 @@ class Publisher:
 
     def close(self, timeout_s: float = 10.0) -> None:
         """`flush`, then disconnect. May be called twice."""
-        if self._closing.is_set():
+        if self._closing:
             return
-        self._closing.set()
-        self._thread.join()
         try:
             self.flush(timeout_s)
         finally:
+            self._closing = True
+            self._wake.set()
+            self._thread.join()
             self._session.stop()
 
     def __enter__(self) -> Publisher:
@@ -126,47 +135,63 @@ class Publisher:
         self.close()
 
     def _run(self) -> None:
-        while not self._closing.wait(self._interval_s):
+        """The thread that owns the batches and alone calls the MQTT client."""
+        due = time.monotonic() + self._interval_s
+        while not self._closing:
+            self._wake.wait(max(0.0, due - time.monotonic()))
+            self._wake.clear()
+            self._settle()
+            asked, now = self._flushes_asked, time.monotonic()
+            if asked > self._flushes_done or now >= due:
+                due = now + self._interval_s
+                self._pack()
+            self._flushes_done = asked
             self._send()
 
-    def _send(self) -> None:
+    def _published(self, mid: int) -> None:
+        # In the MQTT client's thread, which holds a lock of its own that publishing takes: only note it.
+        self._landed.put(mid)
+        self._wake.set()
+
+    def _settle(self) -> None:
+        """Let go of what the broker holds now."""
+        while not self._landed.empty():
+            seq = self._sent.pop(self._landed.get(), None)
+            payload = self._waiting.pop(seq, b"") if seq is not None else b""
+            with self._lock:
+                self._bytes -= len(payload)
+
+    def _pack(self) -> None:
+        """Put the readings of late into batches."""
         with self._lock:
             lines, self._lines = self._lines, []
-            size, start = 0, 0
-            for i, line in enumerate(lines):
-                size += len(line)
-                if size > _BATCH_MAX_BYTES or i == len(lines) - 1:
-                    self._queue(lines[start : i + 1])
-                    size, start = 0, i + 1
+        size = start = 0
+        for end, line in enumerate(lines, 1):
+            size += len(line)
+            if size > _BATCH_MAX_BYTES or end == len(lines):
+                self._queue(lines[start:end])
+                size, start = 0, end
 
     def _queue(self, lines: list[str]) -> None:
         self._seq += 1
-        header = Header(self.identity, self.boot, self._seq, len(lines), "unsynced", time.time_ns())
-        payload = self._waiting[self._seq] = (encode_header(header) + "".join(lines)).encode()
-        self._waiting_bytes += len(payload)
-        self._publish(self._seq, payload)
+        header = encode_header(
+            Header(self.identity, self.boot, self._seq, len(lines), "unsynced", time.time_ns())
+        )
+        self._waiting[self._seq] = (header + "".join(lines)).encode()
+        with self._lock:
+            self._bytes += len(header)
 
-    def _publish(self, seq: int, payload: bytes) -> None:
-        if self._session.connected.is_set():
-            mid = self._session.publish(self._topic, payload)
-            if mid is not None:
+    def _send(self) -> None:
+        """Hand the MQTT client every batch it does not have, as long as it takes them."""
+        if not self._session.connected.is_set() or len(self._sent) == len(self._waiting):
+            return
+        on_the_way = set(self._sent.values())
+        for seq, payload in self._waiting.items():
+            if seq not in on_the_way:
+                mid = self._session.publish(self._topic, payload)
+                if mid is None:
+                    return
                 self._sent[mid] = seq
-
-    def _resend(self) -> None:
-        with self._lock:
-            on_the_way = set(self._sent.values())
-            for seq, payload in list(self._waiting.items()):
-                if seq not in on_the_way:
-                    self._publish(seq, payload)
-
-    def _published(self, mid: int) -> None:
-        with self._lock:
-            seq = self._sent.pop(mid, None)
-            if seq is not None:
-                self._waiting_bytes -= len(self._waiting.pop(seq, b""))
-        # A full client queue may have turned a batch away; there is room now.
-        if not self._sent and self._waiting:
-            self._resend()
 
 
 def settings(broker: str | Broker) -> Broker:
