@@ -67,15 +67,15 @@ class Broker(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         return user, password
 
     def _split(self) -> tuple[str, int, tuple[str, str]]:
-        parts = urlsplit(self.url)
         try:
-            port = parts.port or SCHEMES.get(parts.scheme, 0)
-        except ValueError:
-            port = 0
-        if parts.scheme not in SCHEMES or not parts.hostname or not port:
-            shown = self.url.rsplit("@", 1)[-1]
-            raise BrokerError(f"broker.url {shown!r}: write mqtt://host[:port] or mqtts://host[:port]")
-        return parts.hostname, port, (unquote(parts.username or ""), unquote(parts.password or ""))
+            parts = urlsplit(self.url)
+            port = parts.port or SCHEMES[parts.scheme]
+            if parts.scheme in SCHEMES and parts.hostname:
+                return parts.hostname, port, (unquote(parts.username or ""), unquote(parts.password or ""))
+        except (ValueError, KeyError):
+            pass
+        shown = self.url.rsplit("@", 1)[-1]
+        raise BrokerError(f"broker.url {shown!r}: write mqtt://host[:port] or mqtts://host[:port]")
 
 
 def _words(error: BaseException) -> str:
@@ -95,7 +95,7 @@ def explain(broker: Broker, error: BaseException) -> str:
         )
     if isinstance(error, ssl.SSLError):
         return (
-            f"{where}: TLS failed ({error.reason or error}); "
+            f"{where}: TLS failed ({getattr(error, 'reason', '') or error}); "
             "check mqtts:// and the port, broker.cert and broker.key"
         )
     if isinstance(error, socket.gaierror):
@@ -142,6 +142,8 @@ def new_client(
             path = getattr(broker, name)
             if path and not Path(path).is_file():
                 raise BrokerError(f"broker.{name} {path}: no such file")
+        if broker.key and not broker.cert:
+            raise BrokerError("broker.key without broker.cert: a key alone proves nothing; set both")
         try:
             client.tls_set(broker.ca or None, broker.cert or None, broker.key or None)
         except (OSError, ValueError) as error:
