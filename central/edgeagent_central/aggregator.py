@@ -26,6 +26,9 @@ _LOG = logging.getLogger("edgeagent")
 #: A batch that comes incomplete is asked for again by silence; after so many times it is refused.
 _INCOMPLETE_MAX = 3
 
+#: So many incomplete batches are remembered; the oldest one's count begins anew when there are more.
+_INCOMPLETE_KEPT = 1000
+
 #: Unacknowledged messages that we are ready to hold; brokers have a limit of their own beside it.
 _IN_FLIGHT = 1000
 
@@ -119,10 +122,14 @@ class Aggregator:
             self._bad(node, checked.bad)
         if checked.header and node.rival_of(checked.header.instance):
             # Not acknowledged to the sender: it holds the batch, and may send it when it is alone.
-            self._bad(node, [Bad(b"", "two agents with this name: the batch is not of the one online")])
+            self._bad(node, [Bad(b"", "two agents with this name; the batch is not of the one online")])
             self.counts["rivals"] += 1
             return False
         if not checked.payload:
+            if checked.header:  # sent again it would be no better
+                reason = f"nothing of it can be stored: {checked.bad[0].reason}"
+                refusal = Refusal(seq=checked.header.seq, reason=reason)
+                self._tell(node.identity, Ack(boot=checked.header.boot, refused=[refusal]))
             return False
         if not self.writer.offer(Arrival(node, checked, message.mid, self._session.generation)):
             self.counts["turned_away"] += 1
@@ -154,8 +161,11 @@ class Aggregator:
     def _too_often(self, node: Node, checked: Checked) -> bool:
         assert checked.header is not None
         key = (node.identity, checked.header.boot, checked.header.seq)
+        numbers = f"{len(checked.heads)} good lines, announced {checked.header.readings}"
+        self._bad(node, [Bad(b"", f"an incomplete batch: {numbers}")])
+        if key not in self._incomplete and len(self._incomplete) >= _INCOMPLETE_KEPT:
+            del self._incomplete[next(iter(self._incomplete))]
         self._incomplete[key] += 1
-        self._bad(node, [Bad(b"", f"a batch has {len(checked.heads)} good lines, its header another number")])
         if self._incomplete[key] < _INCOMPLETE_MAX:
             return False
         del self._incomplete[key]

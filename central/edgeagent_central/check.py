@@ -7,10 +7,11 @@ decoder of the wire: that path alone says what is wrong, and keeps the good line
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from edgeagent_sdk.batch import MEASUREMENT, PAYLOAD_MAX_BYTES, Header, decode_header
+from edgeagent_sdk.batch import MEASUREMENT, PAYLOAD_MAX_BYTES, Header, decode_header, encode_header
 from edgeagent_sdk.errors import WireError
 from edgeagent_sdk.lineproto import decode_head, decode_line
 from edgeagent_sdk.names import Identity
@@ -18,14 +19,21 @@ from edgeagent_sdk.names import Identity
 #: Series that one node may have; more is a fault of the node, and must not fill our memory.
 SERIES_MAX = 100_000
 
-#: After so many bad lines the rest of a batch is not looked at: garbage must not cost our time.
+#: After so many bad lines no reasons are given for the rest of a batch: garbage must not cost our time.
 BAD_LINES_MAX = 200
 
 _NUMBER_BYTES = b"value= 0123456789.eE+-"
 
+#: What a good line looks like at a glance; used where there is no time for a second one.
+_PROMISING = re.compile(rb"^[a-z][a-z0-9_]*,channel=[^\n ]+ value=[-+.0-9eE]+ [0-9]+$", re.MULTILINE)
+
+
+_TOO_FAR = "the time stamp is too far from now; check the node's clock"
+
 
 class Bad(NamedTuple):
-    """A line that is not stored, and why."""
+    """A line that is not stored, and why. What differs from case to case stands after a colon or a
+    quote in `reason`, so that reasons can be counted."""
 
     line: bytes
     reason: str
@@ -68,13 +76,13 @@ def check(payload: bytes, identity: Identity, known: Heads, window: Window) -> C
         known: the node's heads, grown by this call.
     """
     if len(payload) > PAYLOAD_MAX_BYTES:
-        return _refused(payload, f"the payload has {len(payload)} bytes, the limit is {PAYLOAD_MAX_BYTES}")
-    header, header_line, body, bad = _header(payload, identity)
+        return _refused(payload, f"too large: {len(payload)} bytes, the limit is {PAYLOAD_MAX_BYTES}")
+    header, header_line, body, bad = _header(payload, identity, window)
     fast = _bulk(body, identity, known, window)
     if fast is not None:
         heads, values, stamps = fast
         whole = header is None or header.readings == len(heads)
-        return Checked(header, payload if not bad else body, heads, values, stamps, bad, whole)
+        return Checked(header, header_line + body, heads, values, stamps, bad, whole)
     return _line_by_line(header, header_line, body, bad, identity, known, window)
 
 
@@ -82,8 +90,14 @@ def _refused(payload: bytes, reason: str) -> Checked:
     return Checked(None, b"", (), (), (), [Bad(payload[:200], reason)], True)
 
 
-def _header(payload: bytes, identity: Identity) -> tuple[Header | None, bytes, bytes, list[Bad]]:
-    """The header, its line with the newline, and the rest. Other programs may send none."""
+def _header(
+    payload: bytes, identity: Identity, window: Window
+) -> tuple[Header | None, bytes, bytes, list[Bad]]:
+    """The header, its line to store, and the rest. Other programs may send none.
+
+    The line is written anew: a field of another type than the store has would be refused there, and
+    with it the whole write would have to be taken apart.
+    """
     if not payload.startswith(MEASUREMENT.encode()):
         return None, b"", payload, []
     line, _, body = payload.partition(b"\n")
@@ -93,7 +107,9 @@ def _header(payload: bytes, identity: Identity) -> tuple[Header | None, bytes, b
         return None, b"", body, [Bad(line, str(error))]
     if header.identity != identity:
         return None, b"", body, [Bad(line, _foreign(header.identity, identity))]
-    return header, line + b"\n", body, []
+    if not window.first_ns <= header.time_ns <= window.last_ns:
+        return header, b"", body, [Bad(line, _TOO_FAR)]
+    return header, encode_header(header).encode(), body, []
 
 
 def _bulk(
@@ -166,23 +182,42 @@ def _line_by_line(
     values: list[float] = []
     stamps: list[bytes] = []
     good: list[bytes] = [header_line]
-    lines = body.removesuffix(b"\n").split(b"\n")
-    for number, line in enumerate(lines):
+    for line in _lines(body, bad):
         try:
             values.append(_check_line(line, identity, known, window))
         except WireError as error:
-            bad.append(Bad(line, str(error)))
-            if len(bad) >= BAD_LINES_MAX:
-                bad.append(Bad(b"", f"{len(lines) - number - 1} more lines of this batch were not looked at"))
-                break
+            if len(bad) < BAD_LINES_MAX:
+                bad.append(Bad(line, str(error)))
             continue
         head, _, stamp = line.split(b" ")
         heads.append(head)
         stamps.append(stamp)
         good.append(line + b"\n")
-    whole = header is None or header.readings == len(lines)
+    ended = body.endswith(b"\n")
+    cut = not ended and bool(bad) and body.endswith(bad[-1].line)
+    whole = header is None or (header.readings == body.count(b"\n") + (not ended) and not cut)
     stored = b"".join(good) if heads or header else b""
     return Checked(header, stored, heads, values, stamps, bad, whole)
+
+
+def _lines(body: bytes, bad: list[Bad]) -> Iterator[bytes]:
+    """The lines one by one; once too many were bad, only those that look good."""
+    begin = 0
+    while begin < len(body):
+        end = body.find(b"\n", begin)
+        end = len(body) if end < 0 else end
+        if len(bad) >= BAD_LINES_MAX:
+            break
+        yield body[begin:end]
+        begin = end + 1
+    else:
+        return
+    rest = 0
+    for match in _PROMISING.finditer(body, begin):
+        yield match[0]
+        rest += 1
+    passed_over = body.count(b"\n", begin) + (not body.endswith(b"\n")) - rest
+    bad.append(Bad(b"", f"lines of garbage that were not looked at: {passed_over}"))
 
 
 def _check_line(line: bytes, identity: Identity, known: Heads, window: Window) -> float:
@@ -196,7 +231,7 @@ def _check_line(line: bytes, identity: Identity, known: Heads, window: Window) -
     if owner != identity:
         raise WireError(_foreign(owner, identity))
     if not window.first_ns <= reading.time_ns <= window.last_ns:
-        raise WireError("the time stamp is too far from now; check the node's clock")
+        raise WireError(_TOO_FAR)
     head = line.split(b" ", 1)[0]
     if head not in known:
         if len(known) >= SERIES_MAX:
@@ -206,4 +241,4 @@ def _check_line(line: bytes, identity: Identity, known: Heads, window: Window) -
 
 
 def _foreign(owner: Identity, identity: Identity) -> str:
-    return f"the line is of {owner}, the topic of {identity}: a node speaks for itself only"
+    return f"a node speaks for itself only: the line is of {owner}, the topic of {identity}"

@@ -41,9 +41,7 @@ class DeadLetters:
         """Note refused lines of a node."""
         with self._lock:
             self.count += len(bad)
-            # Reasons may quote what came in: the counters keep the part before it, and stay few.
-            for line in bad:
-                self.by_reason[_class(line.reason)] += 1
+            self.by_reason.update(_class(line.reason) for line in bad)
             allowed = bad[: self._allowance(identity, len(bad))]
             if allowed:
                 self._write(identity, allowed)
@@ -83,4 +81,5 @@ class DeadLetters:
 
 
 def _class(reason: str) -> str:
+    """A reason without what differs from case to case, so that the counters stay few."""
     return reason.partition(" '")[0].partition(":")[0][:60]

@@ -26,9 +26,9 @@ def line(value: str = "412.5", time: int | str = T, head: str = "") -> bytes:
 GOOD = line()
 
 
-def batch(*lines: bytes, readings: int | None = None, identity: Identity = ME) -> bytes:
+def batch(*lines: bytes, readings: int | None = None, identity: Identity = ME, time_ns: int = T) -> bytes:
     count = len(lines) if readings is None else readings
-    return encode_header(Header(identity, "b00t", 7, count, "synced", T)).encode() + b"".join(lines)
+    return encode_header(Header(identity, "b00t", 7, count, "synced", time_ns)).encode() + b"".join(lines)
 
 
 def run(payload: bytes) -> Checked:
@@ -124,14 +124,39 @@ def test_nothing_of_these_is_stored(payload: bytes, reason: str) -> None:
     assert reason in checked.bad[0].reason
 
 
-@pytest.mark.parametrize("cut", [1, 5, 25, 60, len(GOOD) + 3])
+@pytest.mark.parametrize("cut", range(1, 2 * len(GOOD) + len(line("7"))))
 def test_a_truncated_batch_keeps_what_is_whole_and_says_so(cut: int) -> None:
     checked = run(batch(GOOD, GOOD, line("7"))[:-cut])
     if cut == 1:  # only the last newline is missing
         assert checked.whole and len(checked.values) == 3
     else:
+        assert not checked.whole, "it must be asked for again"
         assert len(checked.values) < 3
         assert checked.payload.count(b"\n") == 1 + len(checked.values)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        'boot="b",seq=1i,readings=1i,clock="synced",of_tomorrow=7i',
+        'boot="b",seq=1i,readings=1i,clock="synced",of_tomorrow="text"',
+        "boot=1i,seq=1i,readings=1i,clock=2i",
+        'boot="b",seq="1",readings="1",clock="synced"',
+    ],
+)
+def test_a_header_is_stored_in_one_form_only(fields: str) -> None:
+    """A field of another type than the store has would make it refuse the whole write."""
+    checked = run(f"edgeagent_batch,node=n1,site=s1 {fields} {T}\n".encode() + GOOD)
+    assert checked.header is not None and checked.whole
+    assert checked.payload == encode_header(checked.header).encode() + GOOD
+    assert b"of_tomorrow" not in checked.payload
+
+
+def test_a_header_of_another_year_is_not_stored() -> None:
+    checked = run(batch(GOOD, time_ns=T + YEAR))
+    assert checked.payload == GOOD
+    assert "too far from now" in checked.bad[0].reason
+    assert checked.header is not None, "its batch can be acknowledged"
 
 
 def test_fewer_lines_than_announced_are_not_whole() -> None:
@@ -141,7 +166,16 @@ def test_fewer_lines_than_announced_are_not_whole() -> None:
 def test_garbage_is_not_looked_at_for_long() -> None:
     checked = run(b"x y z\n" * 100_000)
     assert len(checked.bad) == module.BAD_LINES_MAX + 1
-    assert "99800 more lines" in checked.bad[-1].reason
+    assert checked.bad[-1].reason.endswith("not looked at: 99800")
+
+
+def test_good_lines_are_found_behind_any_amount_of_garbage() -> None:
+    checked = run(
+        batch(b"x y z\n" * 5000, GOOD, b"\n" * 5000, line("7"), line(time=T + YEAR), readings=10_003)
+    )
+    assert checked.values == [412.5, 7.0]
+    assert checked.whole
+    assert len(checked.bad) == module.BAD_LINES_MAX + 1
 
 
 def test_a_node_with_too_many_series_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
