@@ -117,17 +117,21 @@ def test_two_at_once(tmp_path: Path) -> None:
 def test_top_shows_what_up_runs(tmp_path: Path) -> None:
     with running(tmp_path) as up:
         url = http_url(up)
-        [node] = edgeagent("top", "--url", url, "--json").json
+        top = ("top", "--url", url, "--json")
+        wait_until(
+            lambda: len({row["device"] for row in edgeagent(*top).json[0]["latest"]}) == 2, "both devices"
+        )
+        [node] = edgeagent(*top).json
         assert (node["site"], node["status"], node["gaps"]) == ("lab", "online", 0)
         assert node["age_s"] < 10
-        assert {"agent", "host"} <= {row["device"] for row in node["latest"]}
+        assert {"agent", "host"} == {row["device"] for row in node["latest"]}
         table = edgeagent("top", "--url", url, "--once").out
         assert f"lab/{node['node']}" in table and "online" in table
-        with spawn(command("top", "--url", url), tmp_path, name="top", environment=environment()) as top:
-            wait_until(lambda: "readings stored" in top.log.read_text(), "lines come")
-            top.signal(signal.SIGINT)
-            wait_until(lambda: not top.running, "it ends")
-            assert top.stop() == 0
+        with spawn(command("top", "--url", url), tmp_path, name="top", environment=environment()) as live:
+            wait_until(lambda: "readings stored" in live.log.read_text(), "lines come")
+            live.signal(signal.SIGINT)
+            wait_until(lambda: not live.running, "it ends")
+            assert live.stop() == 0
         with urllib.request.urlopen(f"{url}/v1/nodes") as answer:
             assert len(json.load(answer)) == 1
 
