@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from edgeagent_central.stores.base import Query, Series, Store, StoreDown, StoreMisconfigured, StoreRejected
+from edgeagent_central.stores.base import (
+    Query,
+    Series,
+    Store,
+    StoreDown,
+    StoreMisconfigured,
+    StoreRejected,
+    TooMuch,
+)
 from edgeagent_central.stores.influx1 import Influx1Options, Influx1Store
 from edgeagent_central.stores.influx2 import Influx2Options, Influx2Store
 from edgeagent_central.stores.sqlite import SqliteOptions, SqliteStore
@@ -121,6 +129,30 @@ def test_steps_average_gauges_and_keep_the_last_of_counters(store: Store, t: int
     found = ask(store, 2, Query(t, t + 20 * S, step_ns=10 * S, channel="step"))
     points = {s.quantity: s.points for s in found}
     assert points == {"power": [(t, 4.5), (t + 10 * S, 14.5)], "energy": [(t, 9.0), (t + 10 * S, 19.0)]}
+
+
+def test_an_answer_too_long_to_hold_is_refused(store: Store, t: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write([b"".join(line("power", f"long{i % 2}", float(i), t + i * S) for i in range(20))])
+    ask(store, 1, Query(t, t + 20 * S, channel="long0"))
+    monkeypatch.setattr("edgeagent_central.stores.base.POINTS_MAX", 15)
+    monkeypatch.setattr("edgeagent_central.stores.sqlite.POINTS_MAX", 15)
+    with pytest.raises(TooMuch, match="more than 15 points; ask for less time or a longer step"):
+        store.query(Query(t, t + 20 * S, device="d", quantity="power"))
+    assert len(store.query(Query(t, t + 20 * S, 10 * S, quantity="power", device="d"))) == 2
+
+
+def test_an_answer_of_too_many_bytes_is_not_read(
+    store: Store, t: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(store, SqliteStore):
+        return  # it speaks no HTTP
+    store.write([line("power", "bytes", float(i), t + i * S) for i in range(100)])
+    ask(store, 1, Query(t, t + 100 * S, channel="bytes"))
+    monkeypatch.setattr("edgeagent_central.stores.http._ANSWER_MAX_BYTES", 200)
+    with pytest.raises(TooMuch):
+        store.query(Query(t, t + 100 * S, channel="bytes"))
+    monkeypatch.undo()
+    assert len(store.query(Query(t, t + 100 * S, channel="bytes"))[0].points) == 100
 
 
 def test_headers_are_taken(store: Store, t: int) -> None:

@@ -27,6 +27,20 @@ class StoreMisconfigured(EdgeError):
     """The store refuses us: credentials, database, bucket. A person must mend it."""
 
 
+class TooMuch(EdgeError):
+    """The answer would be too long to be held in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(f"more than {POINTS_MAX} points; ask for less time or a longer step")
+
+
+#: The tags of every reading, in their order.
+TAGS = ("channel", "device", "node", "site")
+
+#: Points that one answer may have. More would stall the intake, which shares the interpreter with it.
+POINTS_MAX = 500_000
+
+
 class Query(NamedTuple):
     """Which series, over which time. Empty names select all; `step_ns` 0 gives every point."""
 
@@ -41,8 +55,7 @@ class Query(NamedTuple):
 
     def tags(self) -> dict[str, str]:
         """The tags that are asked for."""
-        names = ("channel", "device", "node", "site")
-        return {name: getattr(self, name) for name in names if getattr(self, name)}
+        return {tag: getattr(self, tag) for tag in TAGS if getattr(self, tag)}
 
 
 class Series(NamedTuple):
@@ -83,7 +96,7 @@ class Store(ABC):
         """The series that match. A gauge's step is its mean, a counter's its last value.
 
         Raises:
-            StoreDown, StoreMisconfigured
+            StoreDown, StoreMisconfigured, TooMuch
         """
 
     def close(self) -> None:  # noqa: B027 - most stores hold nothing
@@ -96,6 +109,18 @@ def seconds(text: Any) -> float | None:
         return max(0.0, float(text))
     except (TypeError, ValueError):
         return None
+
+
+def within_limit(found: Iterable[Series]) -> list[Series]:
+    """The series as a list. Raises TooMuch as soon as they have too many points."""
+    result: list[Series] = []
+    count = 0
+    for series in found:
+        count += len(series.points)
+        if count > POINTS_MAX:
+            raise TooMuch
+        result.append(series)
+    return result
 
 
 def step(points: Iterable[tuple[int, float]], step_ns: int, *, counter: bool) -> list[tuple[int, float]]:

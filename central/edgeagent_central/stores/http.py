@@ -9,7 +9,10 @@ import ssl
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from edgeagent_central.stores.base import StoreDown, StoreMisconfigured, seconds
+from edgeagent_central.stores.base import StoreDown, StoreMisconfigured, TooMuch, seconds
+
+#: More than `POINTS_MAX` points take, in the JSON of any store.
+_ANSWER_MAX_BYTES = 64 << 20
 
 
 class Response(NamedTuple):
@@ -51,7 +54,7 @@ class HttpConnection:
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Response:
-        """Send one request. Raises StoreDown if there is no answer."""
+        """Send one request. Raises StoreDown if there is no answer, TooMuch if it is too long."""
         for attempt in (1, 2):
             fresh = self._connection.sock is None
             try:
@@ -60,9 +63,11 @@ class HttpConnection:
                     self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._connection.request(method, self._base + path, body, self._headers | (headers or {}))
                 response = self._connection.getresponse()
-                return Response(
-                    response.status, {k.lower(): v for k, v in response.headers.items()}, response.read()
-                )
+                answer = response.read(_ANSWER_MAX_BYTES)
+                if not response.isclosed():
+                    self._connection.close()
+                    raise TooMuch
+                return Response(response.status, {k.lower(): v for k, v in response.headers.items()}, answer)
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
                 # A server may close a connection that was idle: that is worth one new try.

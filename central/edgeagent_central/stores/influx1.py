@@ -14,12 +14,14 @@ from urllib.parse import urlencode
 import msgspec
 
 from edgeagent_central.stores.base import (
+    TAGS,
     Query,
     Series,
     Store,
     StoreMisconfigured,
     StoreOptions,
     StoreRejected,
+    within_limit,
 )
 from edgeagent_central.stores.http import HttpConnection, complain
 from edgeagent_sdk.quantities import QUANTITIES, Kind
@@ -72,8 +74,8 @@ class Influx1Store(Store):
         answer: dict[str, Any] = msgspec.json.decode(response.body)
         if error := answer.get("error"):
             raise StoreMisconfigured(f"store {self._reader.shown}: {error}")
-        found = [series for result in answer["results"] for series in result.get("series", ())]
-        return [_series(series) for series in found]
+        found = (_series(one) for result in answer["results"] for one in result.get("series", ()))
+        return within_limit(series for series in found if series)
 
     def close(self) -> None:
         """Close the connections."""
@@ -100,10 +102,13 @@ def _statement(quantity: str, query: Query) -> str:
     return text + (f"time({query.step_ns}ns), * fill(none)" if query.step_ns else "*")
 
 
-def _series(series: dict[str, Any]) -> Series:
+def _series(series: dict[str, Any]) -> Series | None:
+    """A series of the answer; None if it is another program's, with tags or values of its own."""
     tags = series["tags"]
-    points = [(int(row[0]), float(row[1])) for row in series["values"] if row[1] is not None]
-    return Series(series["name"], tags["channel"], tags["device"], tags["node"], tags["site"], points)
+    if not all(tags.get(tag) for tag in TAGS):
+        return None
+    points = [(int(row[0]), float(row[1])) for row in series["values"] if isinstance(row[1], int | float)]
+    return Series._make([series["name"], *(tags[tag] for tag in TAGS), points])
 
 
 def _name(text: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from edgeagent_central.stores.base import (
+    TAGS,
     Query,
     Series,
     Store,
@@ -24,13 +25,12 @@ from edgeagent_central.stores.base import (
     StoreRejected,
     seconds,
     step,
+    within_limit,
 )
 from edgeagent_central.stores.http import HttpConnection, complain
 from edgeagent_sdk.quantities import QUANTITIES, Kind
 
 _MS = 10**6
-
-_TAGS = ("channel", "device", "node", "site")
 
 
 class Influx2Options(StoreOptions, frozen=True):
@@ -112,21 +112,7 @@ class Influx2Store(Store):
             raise self._in_words(error) from None
         except (HTTPError, OSError) as error:
             raise StoreDown(f"store {self._probe.shown}: {_reason(error)}") from None
-        found = []
-        for table in tables:
-            points = [(_ns(record.get_time()), float(record.get_value())) for record in table.records]
-            tags = table.records[0].values
-            found.append(
-                Series(
-                    tags["_measurement"],
-                    tags["channel"],
-                    tags["device"],
-                    tags["node"],
-                    tags["site"],
-                    sorted(points),
-                )
-            )
-        return found
+        return within_limit(series for table in tables if (series := _from_table(table)))
 
     def _query_victoria(self, query: Query) -> list[Series]:
         name = f"{query.quantity}_value" if query.quantity else ".+_value"
@@ -151,7 +137,7 @@ def _from_export(lines: Sequence[bytes], step_ns: int) -> list[Series]:
     for line in lines:
         block = msgspec.json.decode(line)
         tags = block["metric"]
-        names = (tags["__name__"].removesuffix("_value"), *(tags.get(tag, "") for tag in _TAGS))
+        names = (tags["__name__"].removesuffix("_value"), *(tags.get(tag, "") for tag in TAGS))
         if names[0] in QUANTITIES and all(names):
             found = points.setdefault(names, {})
             found.update(zip((ms * _MS for ms in block["timestamps"]), block["values"], strict=True))
@@ -161,7 +147,17 @@ def _from_export(lines: Sequence[bytes], step_ns: int) -> list[Series]:
         if step_ns:
             rising = step(rising, step_ns, counter=QUANTITIES[quantity].kind is Kind.COUNTER)
         result.append(Series(quantity, channel, device, node, site, rising))
-    return result
+    return within_limit(result)
+
+
+def _from_table(table: Any) -> Series | None:
+    """A series of a Flux answer; None if it is another program's, with tags or values of its own."""
+    tags = table.records[0].values
+    names = [tags.get(tag) for tag in ("_measurement", *TAGS)]
+    values = [(_ns(record.get_time()), record.get_value()) for record in table.records]
+    if not all(names) or not all(isinstance(value, int | float) for _, value in values):
+        return None
+    return Series._make([*names, sorted((time_ns, float(value)) for time_ns, value in values)])
 
 
 def _flux(bucket: str, query: Query) -> str:

@@ -7,18 +7,19 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from edgeagent_central.stores.base import (
+    POINTS_MAX,
     Query,
     Series,
     Store,
     StoreDown,
     StoreMisconfigured,
     StoreOptions,
-    step,
+    within_limit,
 )
 from edgeagent_sdk.batch import MEASUREMENT
 from edgeagent_sdk.lineproto import decode_head
@@ -101,12 +102,9 @@ class SqliteStore(Store):
                 rows = self._reader.execute(
                     f"SELECT id, {_NAMES} FROM series WHERE {where}", list(wanted.values())
                 ).fetchall()
-                found = [
-                    Series(q, c, d, n, s, self._range(series, query, q)) for series, q, c, d, n, s in rows
-                ]
+                return within_limit(self._matching(rows, query))
         except sqlite3.Error as error:
             raise StoreDown(f"store {self.options.path}: {error}") from None
-        return [series for series in found if series.points]
 
     def close(self) -> None:
         """Close the file."""
@@ -130,15 +128,20 @@ class SqliteStore(Store):
         self._ids[head] = row[0]
         return int(row[0])
 
-    def _range(self, series: int, query: Query, quantity: str) -> list[tuple[int, float]]:
-        points = self._reader.execute(
-            "SELECT time_ns, value FROM point WHERE series = ? AND time_ns BETWEEN ? AND ? ORDER BY time_ns",
-            (series, query.start_ns, query.end_ns - 1),
-        ).fetchall()
-        if not query.step_ns:
-            return points
-        counter = quantity in QUANTITIES and QUANTITIES[quantity].kind is Kind.COUNTER
-        return step(points, query.step_ns, counter=counter)
+    def _matching(self, rows: Sequence[tuple[Any, ...]], query: Query) -> Iterator[Series]:
+        for series, *names in rows:
+            points = self._reader.execute(
+                _select(names[0], query.step_ns),
+                {
+                    "series": series,
+                    "start": query.start_ns,
+                    "last": query.end_ns - 1,
+                    "step": query.step_ns,
+                    "limit": POINTS_MAX + 1,
+                },
+            ).fetchall()
+            if points:
+                yield Series._make([*names, points])
 
     def _sweep(self) -> None:
         """Delete what is past its retention; an error here is no reason to stop writing."""
@@ -153,6 +156,21 @@ class SqliteStore(Store):
             self._db.execute("DELETE FROM batch WHERE time_ns < ?", (before_ns,))
         except sqlite3.Error:
             return
+
+
+def _select(quantity: str, step_ns: int) -> str:
+    """The points of one series. With a step: a gauge's mean; a counter's last value, for SQLite gives
+    a bare column the value of the row that has the maximum (lang_select.html, section 2.5)."""
+    counter = quantity in QUANTITIES and QUANTITIES[quantity].kind is Kind.COUNTER
+    columns, group = "time_ns, value", ""
+    if step_ns:
+        value = "value" if counter else "avg(value)"
+        columns, group = f"time_ns / :step * :step AS begin, {value} AS value, max(time_ns)", "GROUP BY begin"
+    inner = (
+        f"SELECT {columns} FROM point WHERE series = :series AND time_ns BETWEEN :start AND :last {group}"
+        f" ORDER BY 1 LIMIT :limit"
+    )
+    return f"SELECT begin, value FROM ({inner})" if step_ns else inner
 
 
 def _header_row(line: bytes) -> tuple[str, str, int, str]:
