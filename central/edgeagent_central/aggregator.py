@@ -53,7 +53,7 @@ class Aggregator:
         self._session = Session(
             config.broker,
             f"edge-aggregator-{config.group}-{config.replica}",
-            persistent=True,
+            persistent=config.persistent,
             manual_ack=True,
             in_flight=_IN_FLIGHT,
             on_connect=self._subscribe,

@@ -34,6 +34,13 @@ class CentralKeys(msgspec.Struct, kw_only=True, frozen=True):
     shared: Annotated[
         bool, _key("false where the broker knows no shared subscriptions; then run one replica")
     ] = True
+    persistent: Annotated[
+        bool,
+        _key(
+            "the broker keeps what comes while this aggregator is away; false with several replicas, or a "
+            "dead one's share waits for it instead of going to the others (the agents send it again)"
+        ),
+    ] = True
     prefix: Annotated[
         str,
         _key("first level of every topic", pattern=r"^[^/+#\s]+$", title="a word without / + # and blanks"),

@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Loop:
         self.client.loop_start()
         stack.callback(self.client.loop_stop)
 
-    def replica(self, name: str, group: str = "edgeagent") -> Service:
+    def replica(self, name: str, group: str = "edgeagent", *, persistent: bool = True) -> Service:
         port = free_port()
         home = self.directory / name
         home.mkdir()
@@ -57,7 +57,10 @@ class Loop:
         ]
         command += ["--store", "influx1", "--store-url", self.store.url, "--listen", f"127.0.0.1:{port}"]
         config = home / "central.toml"
-        config.write_text(f'group = "{group}"\n[store]\nkind = "influx1"\ndatabase = "{DATABASE}"\n')
+        config.write_text(
+            f'group = "{group}"\npersistent = {str(persistent).lower()}\n'
+            f'[store]\nkind = "influx1"\ndatabase = "{DATABASE}"\n'
+        )
         command += ["--state-dir", str(home), "--config", str(config)]
         service = Service(
             command, home, name=name, port=port, ready=lambda: listens(port) and self.healthy(port)
@@ -289,6 +292,25 @@ def test_replicas_split_the_load_and_know_of_each_other(loop: Loop) -> None:
     assert all(10 < row["batches"] < 90 for row in rows())
     wait_until(lambda: all(row["gaps"] == 0 for row in rows()), "what the other has stored is no gap")
     assert [replica.stop() for replica in pair] == [0, 0]
+
+
+@pytest.mark.parametrize("end", [Service.kill, Service.stop])
+def test_a_replica_that_ends_leaves_its_share_to_the_others(
+    loop: Loop, end: Callable[[Service], Any]
+) -> None:
+    name = f"left-{end.__name__}"
+    stays, goes = (loop.replica(f"{name}-{i}", name, persistent=False) for i in range(2))
+    loop.aggregator.stop()
+    try:
+        loop.send(name, batch(name, 1, line(name, 1.0)))
+        wait_until(lambda: loop.acked(name) == {1}, "acknowledged")
+        end(goes)
+        for seq in range(2, 42):
+            loop.send(name, batch(name, seq, line(name, float(seq))))
+        wait_until(lambda: loop.acked(name) == set(range(1, 42)), "all go to the one that is left")
+    finally:
+        loop.aggregator.start()
+        stays.stop()
 
 
 def test_the_api(loop: Loop) -> None:
