@@ -1,0 +1,244 @@
+"""The agent with a device that counts its readings: reloads, stops, hangs and an unset clock cost none."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edgeagent_sdk import Reading
+from edgeagent_sdk.batch import Header, decode_batch
+from edgeagent_sdk.messages import Ack, State, Status, decode
+from tests.services import Service, mosquitto, wait_until
+
+PLUGIN = Path(__file__).parents[1] / "faults" / "plugin"
+
+
+class Receiver:
+    """In the place of an aggregator: keeps every batch, and acknowledges when told to."""
+
+    def __init__(self, port: int, *, acknowledge: bool = True) -> None:
+        self.batches: list[tuple[Header, list[Reading]]] = []
+        self.states: list[State] = []
+        self.acknowledge = acknowledge
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
+        self.client.on_connect = lambda client, *_: client.subscribe(
+            [("edge/v1/+/+/data", 1), ("edge/v1/+/+/state", 1)]
+        )
+        self.client.on_message = self._heard
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+
+    def _heard(self, client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        payload = bytes(message.payload)
+        if message.topic.endswith("/state"):
+            self.states.append(decode(payload, State))
+            return
+        header, readings = decode_batch(payload)
+        self.batches.append((header, readings))
+        if self.acknowledge:
+            ack = Ack(boot=header.boot, stored=[(header.seq - header.merged, header.seq)])
+            client.publish(message.topic.replace("/data", "/ack"), ack.encode(), qos=1)
+
+    def numbers(self, device: str = "counter", channel: str = "c0") -> list[int]:
+        """The counting device's numbers, in the order of their first arrival."""
+        found = [
+            int(r.value)
+            for _, readings in list(self.batches)
+            for r in readings
+            if (r.device, r.channel) == (device, channel)
+        ]
+        return list(dict.fromkeys(found))
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Stage:
+    """A broker, a receiver, and an agent whose configuration can be written."""
+
+    def __init__(self, directory: Path, stack: ExitStack) -> None:
+        self.directory = directory
+        self.broker = stack.enter_context(mosquitto(directory))
+        self.receiver = Receiver(self.broker.port)
+        stack.callback(self.receiver.close)
+        self.config = directory / "agent.toml"
+        self.agent = Service(
+            [sys.executable, "-m", "edgeagent.daemon", "--config", str(self.config)],
+            directory,
+            name="agent",
+            environment={"PYTHONPATH": os.pathsep.join([str(PLUGIN), os.environ.get("PYTHONPATH", "")])},
+        )
+        stack.callback(self.agent.stop)
+
+    def write(self, devices: str = "", *, top: str = "", outbox: str = "") -> None:
+        self.config.write_text(
+            f'site = "s1"\nnode = "n1"\nstate_dir = "{self.directory}/state"\n{top}\n'
+            f'[broker]\nurl = "{self.broker.url}"\nkeepalive_s = 5\n'
+            f"[outbox]\nbatch_s = 0.2\nack_timeout_s = 1.0\n{outbox}\n[agent]\ninterval_s = 0.5\n{devices}"
+        )
+
+    def counter(self, name: str = "counter", interval_s: float = 0.05, more: str = "") -> str:
+        return (
+            f'[[device]]\nname = "{name}"\ndriver = "counting"\ninterval_s = {interval_s}\n'
+            f'ledger = "{self.directory}/{name}.ledger"\nchannels = 1\n{more}\n'
+        )
+
+    def log(self) -> str:
+        return self.agent.log.read_text("utf-8")
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with ExitStack() as stack:
+        yield Stage(tmp_path, stack)
+
+
+def whole(numbers: list[int]) -> bool:
+    """Whether no number between the first and the last is missing."""
+    return sorted(numbers) == list(range(min(numbers), max(numbers) + 1))
+
+
+def test_a_reload_loses_no_reading(stage: Stage) -> None:
+    stage.write(stage.counter())
+    stage.agent.start()
+    wait_until(lambda: len(stage.receiver.numbers()) > 10, "readings")
+    for interval_s in (0.02, 0.1, 0.05):
+        stage.write(stage.counter(interval_s=interval_s) + stage.counter("second"))
+        stage.agent.signal(signal.SIGHUP)
+        time.sleep(0.7)
+    wait_until(lambda: len(stage.receiver.numbers("second")) > 10, "the new device reads")
+    stage.write(stage.counter())
+    stage.agent.signal(signal.SIGHUP)
+    time.sleep(0.7)
+    assert stage.agent.stop() == 0
+    produced = [int(n) for n in (stage.directory / "counter.ledger").read_text().split()]
+    wait_until(lambda: set(produced) <= set(stage.receiver.numbers()), "all of them arrive")
+    second = [int(n) for n in (stage.directory / "second.ledger").read_text().split()]
+    assert set(second) <= set(stage.receiver.numbers("second"))
+
+
+def test_another_broker_after_a_reload(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    stage.write(stage.counter())
+    stage.agent.start()
+    wait_until(lambda: len(stage.receiver.numbers()) > 5, "readings")
+    with mosquitto(tmp_path / "other") as other:
+        receiver = Receiver(other.port)
+        stage.config.write_text(stage.config.read_text().replace(stage.broker.url, other.url))
+        stage.agent.signal(signal.SIGHUP)
+        wait_until(lambda: len(receiver.numbers()) > 5, "readings at the other broker")
+        assert stage.agent.stop() == 0
+        assert whole(list({*stage.receiver.numbers(), *receiver.numbers()}))
+        receiver.close()
+
+
+@pytest.mark.parametrize("broker_is_there", [True, False])
+def test_a_clean_stop_takes_less_than_five_seconds_and_loses_nothing(
+    stage: Stage, broker_is_there: bool
+) -> None:
+    stage.write(stage.counter())
+    stage.agent.start()
+    wait_until(lambda: len(stage.receiver.numbers()) > 5, "readings")
+    if not broker_is_there:
+        stage.broker.kill()
+        time.sleep(0.5)
+    begun = time.monotonic()
+    assert stage.agent.stop() == 0
+    assert time.monotonic() - begun < 5
+    assert "Traceback" not in stage.log()
+    if not broker_is_there:
+        stage.broker.start()
+        stage.agent.start()
+        time.sleep(1)
+        stage.agent.stop()
+    produced = {int(n) for n in (stage.directory / "counter.ledger").read_text().split()}
+    wait_until(lambda: produced <= set(stage.receiver.numbers()), "all of them arrive")
+    assert stage.receiver.states[-1].status is Status.OFFLINE
+
+
+def test_the_will_tells_of_a_crash(stage: Stage) -> None:
+    stage.write(stage.counter())
+    stage.agent.start()
+    wait_until(
+        lambda: bool(stage.receiver.states) and stage.receiver.states[-1].status is Status.ONLINE, "online"
+    )
+    stage.agent.kill()
+    wait_until(lambda: stage.receiver.states[-1].status is Status.OFFLINE, "offline")
+
+
+def test_a_device_that_hangs_hurts_nobody_else(stage: Stage) -> None:
+    chip = stage.directory / "root/sys/class/hwmon/hwmon0"
+    chip.mkdir(parents=True)
+    (chip / "name").write_text("stuck")
+    os.mkfifo(chip / "temp1_input")
+    hwmon = '[[device]]\nname = "stuck"\ndriver = "hwmon"\nchip = "stuck"\ninterval_s = 0.2\n'
+    stage.write(hwmon + stage.counter(), top=f'host_root = "{stage.directory}/root"')
+    stage.agent.start()
+    wait_until(lambda: "stuck: no reading for" in stage.log(), "it is reported")
+    before = len(stage.receiver.numbers())
+    wait_until(lambda: len(stage.receiver.numbers()) > before + 20, "the other reads on")
+    assert stage.log().count("stuck: no reading for") == 1
+    begun = time.monotonic()
+    assert stage.agent.stop() == 0
+    assert time.monotonic() - begun < 5
+
+
+def test_a_clock_that_is_not_set_yet(stage: Stage, tmp_path: Path) -> None:
+    """Readings from before the clock was set are held back, and get their true time when it is."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if library is None:
+        pytest.skip("libfaketime is not installed; apt install faketime")
+    offset = tmp_path / "faketime"
+    begun = time.time()
+    offset.write_text(f"-{int(begun) - 1000}")  # minutes after 1970
+    stage.agent._environment |= {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    stage.write(stage.counter())
+    stage.agent.start()
+    time.sleep(3)
+    assert stage.receiver.numbers() == [], "nothing goes out with a time that cannot be true"
+    offset.write_text("+0")
+    wait_until(lambda: 0 in stage.receiver.numbers(), "the first readings come", 15)
+    wait_until(lambda: len(stage.receiver.numbers()) > 60, "and the others")
+    stamps = {
+        int(r.value): r.time_ns / 1e9 for _, rs in stage.receiver.batches for r in rs if r.device == "counter"
+    }
+    assert whole(list(stamps))
+    assert all(begun - 1 < stamp < time.time() + 1 for stamp in stamps.values())
+    ordered = [stamps[number] for number in sorted(stamps)]
+    assert ordered == sorted(ordered)
+    assert max(b - a for a, b in pairwise(ordered)) < 1.5
+
+
+def test_events_that_happen_offline_arrive_later(stage: Stage) -> None:
+    stage.write(stage.counter())
+    stage.agent.start()
+    wait_until(lambda: bool(stage.receiver.numbers()), "readings")
+    stage.broker.kill()
+    time.sleep(1)
+    heard: list[str] = []
+    stage.broker.start()
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.on_message = lambda _c, _d, message: heard.append(json.loads(message.payload)["kind"])
+    client.connect("127.0.0.1", stage.broker.port)
+    client.subscribe("edge/v1/s1/n1/event", 1)
+    client.loop_start()
+    wait_until(lambda: {"link-lost", "link-recovered"} <= set(heard), "both events", 15)
+    client.disconnect()
+    client.loop_stop()
