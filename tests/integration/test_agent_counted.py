@@ -16,53 +16,27 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edgeagent_sdk import Reading
-from edgeagent_sdk.batch import Header, decode_batch
-from edgeagent_sdk.messages import Ack, State, Status, decode
+from edgeagent_sdk.messages import Status
+from edgeagent_sdk.names import Identity
+from tests.responder import Responder, responder
 from tests.services import Service, mosquitto, wait_until
 
 PLUGIN = Path(__file__).parents[1] / "faults" / "plugin"
 
 
-class Receiver:
-    """In the place of an aggregator: keeps every batch, and acknowledges when told to."""
+ME = Identity("s1", "n1")
 
-    def __init__(self, port: int, *, acknowledge: bool = True) -> None:
-        self.batches: list[tuple[Header, list[Reading]]] = []
-        self.states: list[State] = []
-        self.acknowledge = acknowledge
-        self.client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
-        self.client.on_connect = lambda client, *_: client.subscribe(
-            [("edge/v1/+/+/data", 1), ("edge/v1/+/+/state", 1)]
-        )
-        self.client.on_message = self._heard
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
 
-    def _heard(self, client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        payload = bytes(message.payload)
-        if message.topic.endswith("/state"):
-            self.states.append(decode(payload, State))
-            return
-        header, readings = decode_batch(payload)
-        self.batches.append((header, readings))
-        if self.acknowledge:
-            ack = Ack(boot=header.boot, stored=[(header.seq - header.merged, header.seq)])
-            client.publish(message.topic.replace("/data", "/ack"), ack.encode(), qos=1)
+def numbers(taken: Responder, device: str = "counter") -> list[int]:
+    """The counting device's numbers, in the order of their first arrival."""
+    found = [int(r.value) for r in list(taken.readings) if (r.device, r.channel) == (device, "c0")]
+    return list(dict.fromkeys(found))
 
-    def numbers(self, device: str = "counter", channel: str = "c0") -> list[int]:
-        """The counting device's numbers, in the order of their first arrival."""
-        found = [
-            int(r.value)
-            for _, readings in list(self.batches)
-            for r in readings
-            if (r.device, r.channel) == (device, channel)
-        ]
-        return list(dict.fromkeys(found))
 
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
+def status(taken: Responder) -> Status | None:
+    """What the node last said of itself."""
+    state = (taken.states.get(ME) or [None])[-1]
+    return state.status if state else None
 
 
 class Stage:
@@ -71,8 +45,7 @@ class Stage:
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         self.directory = directory
         self.broker = stack.enter_context(mosquitto(directory))
-        self.receiver = Receiver(self.broker.port)
-        stack.callback(self.receiver.close)
+        self.taken = stack.enter_context(responder(self.broker.url))
         self.config = directory / "agent.toml"
         self.agent = Service(
             [sys.executable, "-m", "edgeagent.daemon", "--config", str(self.config)],
@@ -113,35 +86,33 @@ def whole(numbers: list[int]) -> bool:
 def test_a_reload_loses_no_reading(stage: Stage) -> None:
     stage.write(stage.counter())
     stage.agent.start()
-    wait_until(lambda: len(stage.receiver.numbers()) > 10, "readings")
+    wait_until(lambda: len(numbers(stage.taken)) > 10, "readings")
     for interval_s in (0.02, 0.1, 0.05):
         stage.write(stage.counter(interval_s=interval_s) + stage.counter("second"))
         stage.agent.signal(signal.SIGHUP)
         time.sleep(0.7)
-    wait_until(lambda: len(stage.receiver.numbers("second")) > 10, "the new device reads")
+    wait_until(lambda: len(numbers(stage.taken, "second")) > 10, "the new device reads")
     stage.write(stage.counter())
     stage.agent.signal(signal.SIGHUP)
     time.sleep(0.7)
     assert stage.agent.stop() == 0
     produced = [int(n) for n in (stage.directory / "counter.ledger").read_text().split()]
-    wait_until(lambda: set(produced) <= set(stage.receiver.numbers()), "all of them arrive")
+    wait_until(lambda: set(produced) <= set(numbers(stage.taken)), "all of them arrive")
     second = [int(n) for n in (stage.directory / "second.ledger").read_text().split()]
-    assert set(second) <= set(stage.receiver.numbers("second"))
+    assert set(second) <= set(numbers(stage.taken, "second"))
 
 
 def test_another_broker_after_a_reload(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     stage.write(stage.counter())
     stage.agent.start()
-    wait_until(lambda: len(stage.receiver.numbers()) > 5, "readings")
-    with mosquitto(tmp_path / "other") as other:
-        receiver = Receiver(other.port)
+    wait_until(lambda: len(numbers(stage.taken)) > 5, "readings")
+    with mosquitto(tmp_path / "other") as other, responder(other.url) as receiver:
         stage.config.write_text(stage.config.read_text().replace(stage.broker.url, other.url))
         stage.agent.signal(signal.SIGHUP)
-        wait_until(lambda: len(receiver.numbers()) > 5, "readings at the other broker")
+        wait_until(lambda: len(numbers(receiver)) > 5, "readings at the other broker")
         assert stage.agent.stop() == 0
-        assert whole(list({*stage.receiver.numbers(), *receiver.numbers()}))
-        receiver.close()
+        assert whole(list({*numbers(stage.taken), *numbers(receiver)}))
 
 
 @pytest.mark.parametrize("broker_is_there", [True, False])
@@ -150,7 +121,7 @@ def test_a_clean_stop_takes_less_than_five_seconds_and_loses_nothing(
 ) -> None:
     stage.write(stage.counter())
     stage.agent.start()
-    wait_until(lambda: len(stage.receiver.numbers()) > 5, "readings")
+    wait_until(lambda: len(numbers(stage.taken)) > 5, "readings")
     if not broker_is_there:
         stage.broker.kill()
         time.sleep(0.5)
@@ -164,18 +135,16 @@ def test_a_clean_stop_takes_less_than_five_seconds_and_loses_nothing(
         time.sleep(1)
         stage.agent.stop()
     produced = {int(n) for n in (stage.directory / "counter.ledger").read_text().split()}
-    wait_until(lambda: produced <= set(stage.receiver.numbers()), "all of them arrive")
-    assert stage.receiver.states[-1].status is Status.OFFLINE
+    wait_until(lambda: produced <= set(numbers(stage.taken)), "all of them arrive")
+    assert status(stage.taken) is Status.OFFLINE
 
 
 def test_the_will_tells_of_a_crash(stage: Stage) -> None:
     stage.write(stage.counter())
     stage.agent.start()
-    wait_until(
-        lambda: bool(stage.receiver.states) and stage.receiver.states[-1].status is Status.ONLINE, "online"
-    )
+    wait_until(lambda: status(stage.taken) is Status.ONLINE, "online")
     stage.agent.kill()
-    wait_until(lambda: stage.receiver.states[-1].status is Status.OFFLINE, "offline")
+    wait_until(lambda: status(stage.taken) is Status.OFFLINE, "offline")
 
 
 def test_a_device_that_hangs_hurts_nobody_else(stage: Stage) -> None:
@@ -187,8 +156,8 @@ def test_a_device_that_hangs_hurts_nobody_else(stage: Stage) -> None:
     stage.write(hwmon + stage.counter(), top=f'host_root = "{stage.directory}/root"')
     stage.agent.start()
     wait_until(lambda: "stuck: no reading for" in stage.log(), "it is reported")
-    before = len(stage.receiver.numbers())
-    wait_until(lambda: len(stage.receiver.numbers()) > before + 20, "the other reads on")
+    before = len(numbers(stage.taken))
+    wait_until(lambda: len(numbers(stage.taken)) > before + 20, "the other reads on")
     assert stage.log().count("stuck: no reading for") == 1
     begun = time.monotonic()
     assert stage.agent.stop() == 0
@@ -212,13 +181,11 @@ def test_a_clock_that_is_not_set_yet(stage: Stage, tmp_path: Path) -> None:
     stage.write(stage.counter())
     stage.agent.start()
     time.sleep(3)
-    assert stage.receiver.numbers() == [], "nothing goes out with a time that cannot be true"
+    assert numbers(stage.taken) == [], "nothing goes out with a time that cannot be true"
     offset.write_text("+0")
-    wait_until(lambda: 0 in stage.receiver.numbers(), "the first readings come", 15)
-    wait_until(lambda: len(stage.receiver.numbers()) > 60, "and the others")
-    stamps = {
-        int(r.value): r.time_ns / 1e9 for _, rs in stage.receiver.batches for r in rs if r.device == "counter"
-    }
+    wait_until(lambda: 0 in numbers(stage.taken), "the first readings come", 15)
+    wait_until(lambda: len(numbers(stage.taken)) > 60, "and the others")
+    stamps = {int(r.value): r.time_ns / 1e9 for r in list(stage.taken.readings) if r.device == "counter"}
     assert whole(list(stamps))
     assert all(begun - 1 < stamp < time.time() + 1 for stamp in stamps.values())
     ordered = [stamps[number] for number in sorted(stamps)]
@@ -229,7 +196,7 @@ def test_a_clock_that_is_not_set_yet(stage: Stage, tmp_path: Path) -> None:
 def test_events_that_happen_offline_arrive_later(stage: Stage) -> None:
     stage.write(stage.counter())
     stage.agent.start()
-    wait_until(lambda: bool(stage.receiver.numbers()), "readings")
+    wait_until(lambda: bool(numbers(stage.taken)), "readings")
     stage.broker.kill()
     time.sleep(1)
     heard: list[str] = []
