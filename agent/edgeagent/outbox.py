@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from edgeagent.filecheck import FileCheck
 from edgeagent.thinning import LEVELS, STEP, merge_lines
 from edgeagent_sdk.errors import EdgeError
 
@@ -24,6 +25,8 @@ BATCH_MAX_BYTES = 256 << 10
 #: Unacknowledged batches are also kept in memory up to this size: they are sent from there, and
 #: they survive the loss of the file.
 _MIRROR_MAX_BYTES = 2 << 20
+
+_LOG_KEEPS_BYTES = 4 << 20
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -117,13 +120,13 @@ class Outbox:
             except sqlite3.DatabaseError:
                 self._db.close()
                 raise
-        self._inode = self._find_inode()
+        self._file = FileCheck(path, _LOG_KEEPS_BYTES) if path else None
 
     def _open(self) -> None:
         db = self._db
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
-        db.execute("PRAGMA journal_size_limit=4194304")
+        db.execute(f"PRAGMA journal_size_limit={_LOG_KEEPS_BYTES}")
         db.execute("PRAGMA cache_size=-1024")
         if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
             db.executescript("BEGIN;" + _SCHEMA + "COMMIT;")
@@ -144,17 +147,11 @@ class Outbox:
             "SELECT count(*), coalesce(sum(length(packed)), 0) FROM batch"
         ).fetchone()
 
-    def _find_inode(self) -> int:
-        return self.path.stat().st_ino if self.path else 0
-
     def check_file(self) -> None:
-        """Raise OutboxCorrupt if the file was moved or deleted: SQLite would write on into nowhere."""
-        try:
-            if self._find_inode() == self._inode:
-                return
-        except OSError:
-            pass
-        raise OutboxCorrupt(f"outbox {self.path}: the file was moved or deleted")
+        """Raise OutboxCorrupt if the file was moved, cut or overwritten: SQLite would just write on."""
+        damage = self._file.damage() if self._file else ""
+        if damage:
+            raise OutboxCorrupt(f"outbox {self.path}: {damage}")
 
     @property
     def last(self) -> int:

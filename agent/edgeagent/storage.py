@@ -193,10 +193,12 @@ class Storage:
         known = broken.memory() if broken else []
         if broken:
             broken.take_buffer()  # it is part of `known`
-            broken.close()
         self._disk = None
         try:
+            # Before it is closed: that folds the write-ahead log, which may be sound, into the broken file.
             aside = set_aside(self._path)
+            if broken:
+                broken.close()
             self._disk = Outbox(self._path, self._max_bytes)
             kept = self._refill(known)
             kept += self._refill(part for part in salvage(aside) if part not in known)
