@@ -49,6 +49,7 @@ class Aggregator:
         self.dead_letters = DeadLetters(Path(config.state_dir) / "dead-letters.jsonl")
         self.counts: Counter[str] = Counter()
         self.writer = Writer(self.store, config.queue_max_bytes, self._stored, self._bad, self._room)
+        self._refused = ""
         self._incomplete: Counter[tuple[Identity, str, int]] = Counter()
         self._session = Session(
             config.broker,
@@ -59,6 +60,7 @@ class Aggregator:
             on_connect=self._subscribe,
             on_message=self._receive,
             on_trouble=lambda reason: _LOG.warning("%s", reason),
+            on_refused=self._subscription_refused,
         )
 
     @property
@@ -66,7 +68,7 @@ class Aggregator:
         """Why this aggregator does not work now; empty if it does."""
         if not self._session.connected.is_set():
             return self._session.trouble or "not connected to the broker yet"
-        return self.writer.trouble
+        return self._refused or self.writer.trouble
 
     def start(self) -> None:
         """Start every thread; returns at once."""
@@ -75,11 +77,19 @@ class Aggregator:
 
     def stop(self) -> None:
         """Finish the write under way, acknowledge it, and leave."""
-        self.writer.stop(3.0)
+        self.writer.stop(2.5)
         self._session.stop(1.0)
         self.store.close()
 
+    def _subscription_refused(self, topic_filter: str) -> None:
+        host, port = self.config.broker.address()
+        self._refused = (
+            f"broker {host}:{port} does not let us subscribe to {topic_filter}; check its access rules"
+        )
+        _LOG.error("%s", self._refused)
+
     def _subscribe(self, session: Session) -> None:
+        self._refused = ""
         prefix = self.config.prefix
         for kind in ("state", "describe", "ack"):
             session.subscribe(everyone(kind, prefix=prefix))

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from edgeagent_sdk.batch import MEASUREMENT, PAYLOAD_MAX_BYTES, Header, decode_header, encode_header
 from edgeagent_sdk.errors import WireError
 from edgeagent_sdk.lineproto import decode_head, decode_line
@@ -23,6 +25,7 @@ SERIES_MAX = 100_000
 BAD_LINES_MAX = 200
 
 _NUMBER_BYTES = b"value= 0123456789.eE+-"
+_NUMBERS = msgspec.json.Decoder(list[float])
 
 #: What a good line looks like at a glance; used where there is no time for a second one.
 _PROMISING = re.compile(rb"^[a-z][a-z0-9_]*,channel=[^\n ]+ value=[-+.0-9eE]+ [0-9]+$", re.MULTILINE)
@@ -140,18 +143,18 @@ def _bulk(
 
 
 def _bulk_values(fields: bytes, count: int) -> list[float] | None:
-    # float() takes more than the wire does: blanks, underscores, nan, inf.
-    if fields.translate(None, _NUMBER_BYTES):
-        return None
-    texts = (b" " + fields).split(b" value=")
-    if len(texts) != count + 1 or texts[0]:
+    """The numbers of `count` fields with a blank between them.
+
+    A JSON list is read faster than so many calls of float(). What JSON knows beside numbers has been
+    kept out by then, and each comma is put where a field begins, so every field is one number.
+    """
+    if fields.translate(None, _NUMBER_BYTES) or not fields.startswith(b"value="):
         return None
     try:
-        values = list(map(float, texts[1:]))
-    except ValueError:
-        return None
-    total = sum(values)
-    return values if total - total == 0.0 else None
+        values = _NUMBERS.decode(b"[%b]" % fields[6:].replace(b" value=", b","))
+    except msgspec.DecodeError:
+        return None  # not numbers, too large for a double, or a form that JSON lacks, such as "1."
+    return values if len(values) == count else None
 
 
 def _learn(new: set[bytes], identity: Identity, known: Heads) -> bool:

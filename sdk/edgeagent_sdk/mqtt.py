@@ -167,6 +167,7 @@ class Session:
         on_message: called with topic, payload and message; from the network thread, so be short.
         on_published: called with the message id once the broker holds a QoS 1 message.
         on_trouble: called with a reason in words whenever a connection fails or ends.
+        on_refused: called with a topic filter that the broker does not let us subscribe to.
 
     Raises:
         BrokerError: the settings cannot be used.
@@ -184,6 +185,7 @@ class Session:
         on_message: Callable[[paho.MQTTMessage], None] = lambda message: None,
         on_published: Callable[[int], None] = lambda mid: None,
         on_trouble: Callable[[str], None] = lambda reason: None,
+        on_refused: Callable[[str], None] = lambda topic_filter: None,
         in_flight: int = 64,
     ) -> None:
         self.broker = broker
@@ -194,7 +196,8 @@ class Session:
         self._settled = threading.Event()  # connected, or refused for a reason that waiting does not cure
         self._stopping = threading.Event()
         self._down = threading.Event()
-        self._on_connect, self._on_trouble = on_connect, on_trouble
+        self._on_connect, self._on_trouble, self._on_refused = on_connect, on_trouble, on_refused
+        self._asked: dict[int, str] = {}  # filters by the message id of their subscription
         client = self._client = new_client(broker, client_id, persistent=persistent, manual_ack=manual_ack)
         client.max_inflight_messages_set(in_flight)
         client.max_queued_messages_set(4 * in_flight)
@@ -202,6 +205,7 @@ class Session:
             client.will_set(will[0], will[1], qos=1, retain=True)
         client.on_connect = self._connack
         client.on_disconnect = self._disconnected
+        client.on_subscribe = self._suback
         client.on_message = lambda _client, _data, message: on_message(message)
         client.on_publish = lambda _client, _data, mid, _code, _properties: on_published(mid)
         self._thread = threading.Thread(target=self._keep_up, name="mqtt-session", daemon=True)
@@ -228,7 +232,9 @@ class Session:
 
     def subscribe(self, topic_filter: str, qos: int = 1) -> None:
         """Ask for messages; on a clean session again after each connect, so do it in `on_connect`."""
-        self._client.subscribe(topic_filter, qos)
+        _, mid = self._client.subscribe(topic_filter, qos)
+        if mid is not None:
+            self._asked[mid] = topic_filter
 
     def publish(self, topic: str, payload: bytes | str, *, qos: int = 1, retain: bool = False) -> int | None:
         """Hand a message to the network thread; its message id, or None if the queue is full or down.
@@ -266,6 +272,11 @@ class Session:
         self.connected.set()
         self._on_connect(self)
         self._settled.set()
+
+    def _suback(self, _client: paho.Client, _data: Any, mid: int, codes: Any, _properties: Any) -> None:
+        topic_filter = self._asked.pop(mid, "a topic filter")
+        if any(code.is_failure for code in codes):
+            self._on_refused(topic_filter)
 
     def _disconnected(
         self, _client: paho.Client, _data: Any, _flags: Any, code: Any, _properties: Any

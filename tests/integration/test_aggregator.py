@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
 import sys
 import threading
 import time
@@ -20,7 +22,18 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edgeagent_sdk.batch import Header, encode_header
 from edgeagent_sdk.messages import Ack, State, Status, decode
 from edgeagent_sdk.names import Identity
-from tests.services import DATABASE, Service, Store, free_port, influxd, listens, mosquitto, wait_until
+from tests.services import (
+    DATABASE,
+    Service,
+    Store,
+    free_port,
+    influxd,
+    listens,
+    mosquitto,
+    need,
+    spawn,
+    wait_until,
+)
 
 SITE = "s1"
 
@@ -362,6 +375,51 @@ def test_bad_requests(loop: Loop, path: str, code: int, words: str) -> None:
         loop.get(path)
     assert error.value.code == code
     assert words in error.value.read().decode()
+
+
+def test_a_subscription_that_the_broker_refuses_is_no_good_health(tmp_path: Path) -> None:
+    """Its users have rights of their own here, and ours has none on our topics."""
+    rights, port = tmp_path / "rights.json", free_port()
+    subprocess.run(
+        [need("mosquitto_ctrl", "mosquitto"), "dynsec", "init", rights, "us", "secret"], check=True
+    )
+    known = json.loads(rights.read_text())
+    known["clients"][0]["roles"] = []
+    rights.write_text(json.dumps(known))
+    library = next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"))
+    extra = f"plugin {library}\nplugin_opt_config_file {rights}\n"
+    with mosquitto(tmp_path, config_extra=extra) as broker:
+        command = [sys.executable, "-m", "edgeagent", "aggregate", "--listen", f"127.0.0.1:{port}"]
+        command += ["--broker", broker.url.replace("://", "://us:secret@"), "--state-dir", str(tmp_path)]
+        command += ["--store", "sqlite", "--store-path", str(tmp_path / "store.db")]
+        with spawn(command, tmp_path, name="aggregator", port=port) as service:
+            words = "does not let us subscribe to $share/edgeagent/edge/v1/+/+/data; check its access rules"
+            wait_until(lambda: words in service.log.read_text(), "said in the log")
+            with pytest.raises(urllib.error.HTTPError) as error:
+                urllib.request.urlopen(f"{service.url}/healthz")
+            assert error.value.code == 503 and "does not let us" in error.value.read().decode()
+
+
+def test_it_stops_in_time_though_neither_store_nor_readers_get_an_answer(loop: Loop) -> None:
+    loop.store.pause()
+    try:
+        loop.send("stuck", batch("stuck", 1, line("stuck", 1.0)))
+
+        def read() -> None:
+            with contextlib.suppress(OSError):
+                loop.get("/v1/series")
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        time.sleep(0.5)
+        begun = time.monotonic()
+        assert loop.aggregator.stop() == 0
+        assert time.monotonic() - begun < 5
+        reader.join()
+    finally:
+        loop.store.resume()
+        loop.aggregator.start()
+    wait_until(lambda: loop.acked("stuck") == {1}, "taken up again by the next one")
 
 
 def test_it_stops_cleanly_within_five_seconds(loop: Loop) -> None:
