@@ -27,7 +27,7 @@ _POWER_MAX_W = 5000.0
 
 _REMEDY = (
     "run the agent as root or with the capability CAP_DAC_READ_SEARCH, "
-    "or let its group read the file (packaging/60-edgeagent-rapl.rules)"
+    "as packaging/systemd/edgeagent.service does"
 )
 
 
