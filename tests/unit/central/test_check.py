@@ -203,6 +203,9 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=30).map(b"".join))
 @example(b"A value=1\n10 B value=2 20\n")
 @example(GOOD[:-1])
+@example(line("1,") + line("2").replace(b"value=", b""))  # numbers that only together make a list
+@example(line("1\n").replace(b" \n", b"\n") + line("2"))  # white space within a field
+@example(line("[1]") + line("1]") + line("\t1") + line("1\r"))
 def test_both_paths_agree_on_any_bytes(body: bytes) -> None:
     """Whatever the bulk operations accept, the strict decoder accepts too, line by line."""
     if body.startswith(b"edgeagent_batch"):
@@ -227,6 +230,5 @@ def test_every_sound_batch_takes_the_fast_path(readings: list[tuple[str, float]]
     ]
     body = b"".join(lines)
     fast = module._bulk(body, ME, {}, WINDOW)
-    if sum(v for _, v in readings) - sum(v for _, v in readings) == 0.0:  # their sum may not fit a double
-        assert fast is not None
-        assert fast[1] == [v for _, v in readings]
+    assert fast is not None
+    assert [v.hex() for v in fast[1]] == [v.hex() for _, v in readings]
