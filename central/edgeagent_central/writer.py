@@ -25,6 +25,8 @@ _WRITE_MAX_BYTES = 4 << 20
 
 _RETRY_MIN_S, _RETRY_MAX_S = 0.2, 10.0
 
+_TEND_S = 1.0
+
 
 class Arrival(NamedTuple):
     """A checked batch, with what its acknowledgement to the broker takes."""
@@ -63,6 +65,7 @@ class Writer(threading.Thread):
         self._queue: queue.SimpleQueue[Arrival | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._turned_away = False
+        self._tend_s = 0.0
         self._stopping = threading.Event()
 
     def offer(self, arrival: Arrival) -> bool:
@@ -85,6 +88,7 @@ class Writer(threading.Thread):
     def run(self) -> None:
         """The thread's body."""
         while not self._stopping.is_set():
+            self._tend()
             arrivals = self._gather()
             if not arrivals:
                 continue
@@ -96,7 +100,10 @@ class Writer(threading.Thread):
     def _gather(self) -> list[Arrival]:
         arrivals: list[Arrival] = []
         size = 0
-        item = self._queue.get()
+        try:
+            item = self._queue.get(timeout=_TEND_S)
+        except queue.Empty:
+            return []
         while item is not None:
             arrivals.append(item)
             size += len(item.checked.payload)
@@ -107,6 +114,19 @@ class Writer(threading.Thread):
             except queue.Empty:
                 break
         return arrivals
+
+    def _tend(self) -> None:
+        if time.monotonic() < self._tend_s:
+            return
+        try:
+            self._store.tend()
+        except StoreRejected as error:
+            _LOG.error("the store refuses what it had taken: %s", error)
+        except (StoreDown, StoreMisconfigured) as error:
+            self._failed(str(error))
+        else:
+            self._recovered()
+        self._tend_s = time.monotonic() + _TEND_S
 
     def _release(self, size: int) -> None:
         with self._lock:

@@ -212,5 +212,31 @@ def test_retention(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = 1_790_000_000 * S, 1_790_000_000 * S + 86400 * 2 * S
     monkeypatch.setattr("edgeagent_central.stores.sqlite.time.time_ns", lambda: new)
     made.write([line("power", "a", 1.0, old), line("power", "a", 2.0, new)])
+    made.tend()
     (found,) = made.query(Query(old, new + 1))
     assert found.points == [(new, 2.0)]
+
+
+@pytest.mark.parametrize("run_s", [0.5, 4.0])
+def test_a_victoria_that_is_killed_has_lost_nothing(tmp_path: Path, run_s: float) -> None:
+    """It keeps its newest seconds in memory and the index of new series even longer."""
+    with victoria(tmp_path) as server:
+        made = Influx2Store(Influx2Options(url=server.url))
+        begun, written = time.time_ns(), 0
+        made.tend()
+        for _ in range(2):
+            until_s = time.monotonic() + run_s
+            while time.monotonic() < until_s:
+                made.write([line("count", "number", float(written), time.time_ns())])
+                written += 1
+                made.tend()
+                time.sleep(0.02)
+            server.kill()
+            with pytest.raises(StoreDown):
+                made.write([line("count", "number", -1.0, time.time_ns())])
+            server.start()
+            made.tend()
+        server.flush()
+        (found,) = ask(made, 1, Query(begun, time.time_ns() + S, channel="number"))
+        assert {value for _, value in found.points} >= set(map(float, range(written)))
+        made.close()

@@ -74,7 +74,7 @@ class StoreOptions(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Store(ABC):
-    """One store. `write` is called by one thread; `query` by others."""
+    """One store. `write` and `tend` are called by one thread; `query` by others."""
 
     Options: ClassVar[type[StoreOptions]] = StoreOptions
 
@@ -97,6 +97,13 @@ class Store(ABC):
 
         Raises:
             StoreDown, StoreMisconfigured, TooMuch
+        """
+
+    def tend(self) -> None:  # noqa: B027 - most stores need no care
+        """Called about once a second by the thread that writes, however busy it is.
+
+        Raises:
+            StoreDown, StoreMisconfigured
         """
 
     def close(self) -> None:  # noqa: B027 - most stores hold nothing

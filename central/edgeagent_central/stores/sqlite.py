@@ -90,7 +90,11 @@ class SqliteStore(Store):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise StoreDown(f"store {self.options.path}: {error}") from None
-        if time.monotonic() - self._sweep_s > _SWEEP_S:
+
+    def tend(self) -> None:
+        """Delete what is past its retention, now and then."""
+        if time.monotonic() >= self._sweep_s:
+            self._sweep_s = time.monotonic() + _SWEEP_S
             self._sweep()
 
     def query(self, query: Query) -> list[Series]:
@@ -145,7 +149,6 @@ class SqliteStore(Store):
 
     def _sweep(self) -> None:
         """Delete what is past its retention; an error here is no reason to stop writing."""
-        self._sweep_s = time.monotonic()
         before_ns = time.time_ns() - int(self.options.retention_days * 86400e9)
         try:
             for (series,) in self._db.execute("SELECT id FROM series").fetchall():
