@@ -145,6 +145,9 @@ class Writer(threading.Thread):
                 self._store.write([payload for _, payload in parts])
             except StoreRejected as error:
                 self._recovered()
+                if error.lines is not None:
+                    self._refused(parts, set(error.lines), str(error))
+                    return True
                 return self._divide(parts, str(error))
             except (StoreDown, StoreMisconfigured) as error:
                 self._failed(str(error))
@@ -159,8 +162,19 @@ class Writer(threading.Thread):
                 self.written_bytes += sum(len(payload) for _, payload in parts)
                 return True
 
+    def _refused(self, parts: Sequence[tuple[Node, bytes]], lines: set[bytes], reason: str) -> None:
+        for node, payload in parts:
+            if bad := [line for line in payload.splitlines() if line in lines]:
+                self._on_bad(node, [Bad(line, f"the store refuses it: {reason}") for line in bad])
+
     def _divide(self, parts: Sequence[tuple[Node, bytes]], reason: str) -> bool:
-        """Find the lines that the store refuses, by halves; everything else is written."""
+        """Find the lines that the store refuses; everything else is written.
+
+        By quantity first, for mostly it is a quantity that does not fit the store, then by halves.
+        """
+        groups = _by_quantity(parts)
+        if len(groups) > 1:
+            return all(self._write(group) for group in groups)
         if len(parts) == 1:
             node, payload = parts[0]
             lines = payload.splitlines(keepends=True)
@@ -180,6 +194,14 @@ class Writer(threading.Thread):
         if self.trouble:
             _LOG.warning("the store takes data again")
         self.trouble = ""
+
+
+def _by_quantity(parts: Sequence[tuple[Node, bytes]]) -> list[list[tuple[Node, bytes]]]:
+    groups: dict[bytes, list[tuple[Node, bytes]]] = {}
+    for node, payload in parts:
+        for line in payload.splitlines(keepends=True):
+            groups.setdefault(line.partition(b",")[0], []).append((node, line))
+    return [_joined(group) for group in groups.values()]
 
 
 def _joined(parts: Sequence[tuple[Node, bytes]]) -> list[tuple[Node, bytes]]:

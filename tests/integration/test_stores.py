@@ -170,10 +170,11 @@ def test_a_partial_write_is_a_rejection(tmp_path: Path) -> None:
     with influxd(tmp_path) as server:
         made = Influx1Store(Influx1Options(url=server.url))
         made.write([b'power,channel=a,device=d,node=n1,site=s value="text" 1790000000000000000\n'])
-        with pytest.raises(StoreRejected, match="field type conflict"):
+        with pytest.raises(StoreRejected, match="field type conflict") as error:
             made.write(
                 [line("power", "a", 1.0, 1790000000000000001), line("voltage", "a", 1.0, 1790000000000000001)]
             )
+        assert error.value.lines == [line("power", "a", 1.0, 1790000000000000001).strip()]
         assert len(made.query(Query(1790000000 * S, 1790000001 * S, quantity="voltage"))) == 1
 
 

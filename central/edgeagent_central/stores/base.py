@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -20,7 +20,15 @@ class StoreDown(EdgeError):
 
 
 class StoreRejected(EdgeError):
-    """The store refuses some of these lines for what they are, and may have taken the others."""
+    """The store refuses some of these lines for what they are, and may have taken the others.
+
+    Args:
+        lines: which; then it has taken all the others. None if it does not tell.
+    """
+
+    def __init__(self, reason: str, lines: Collection[bytes] | None = None) -> None:
+        super().__init__(reason)
+        self.lines = lines
 
 
 class StoreMisconfigured(EdgeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import re
 import socket
 import ssl
 from typing import NamedTuple
@@ -13,6 +14,10 @@ from edgeagent_central.stores.base import StoreDown, StoreMisconfigured, TooMuch
 
 #: More than `POINTS_MAX` points take, in the JSON of any store.
 _ANSWER_MAX_BYTES = 64 << 20
+
+_PARTIAL = re.compile(
+    r'partial write: (?:.*on measurement \\?"(?P<measurement>\w+)\\?")?.*dropped=(?P<dropped>\d+)'
+)
 
 
 class Response(NamedTuple):
@@ -91,6 +96,22 @@ def complain(where: str, response: Response) -> None:
         )
     retry_s = seconds(response.headers.get("retry-after"))
     raise StoreDown(f"store {where} answers {status}: {response.text}", retry_s)
+
+
+def refused_lines(text: str, body: bytes) -> list[bytes] | None:
+    """The lines of `body` that an InfluxDB dropped, out of the answer to a partial write.
+
+    It tells how many, and for a conflict of types of which measurement; None if that does not say which.
+    Source: ``PartialWriteError`` and ``ErrFieldTypeConflict``, InfluxDB 1.6 tsdb/{shard,store}.go.
+    """
+    told = _PARTIAL.search(text)
+    if told is None:
+        return None
+    lines = body.splitlines()
+    if told["measurement"] and int(told["dropped"]) < len(lines):
+        start = told["measurement"].encode() + b","
+        lines = [line for line in lines if line.startswith(start)]
+    return lines if len(lines) == int(told["dropped"]) else None
 
 
 def _words(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from edgeagent_central.stores.base import (
     StoreRejected,
     within_limit,
 )
-from edgeagent_central.stores.http import HttpConnection, complain
+from edgeagent_central.stores.http import HttpConnection, complain, refused_lines
 from edgeagent_sdk.quantities import QUANTITIES, Kind
 
 
@@ -61,7 +61,7 @@ class Influx1Store(Store):
             response = self._writer.request("POST", self._path, body)
         complain(self._writer.shown, response)
         if response.status >= 400:
-            raise StoreRejected(response.text)
+            raise StoreRejected(response.text, refused_lines(response.text, body))
 
     def query(self, query: Query) -> list[Series]:
         """InfluxQL: every measurement that matches, grouped by series."""

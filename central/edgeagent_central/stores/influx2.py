@@ -33,7 +33,7 @@ from edgeagent_central.stores.base import (
     step,
     within_limit,
 )
-from edgeagent_central.stores.http import HttpConnection, complain
+from edgeagent_central.stores.http import HttpConnection, complain, refused_lines
 from edgeagent_central.stores.recent import Recent
 from edgeagent_sdk.quantities import QUANTITIES, Kind
 
@@ -120,7 +120,7 @@ class Influx2Store(Store):
         try:
             self._write_api.write(self.options.bucket, self.options.org, body, "ns")
         except ApiException as error:
-            raise self._in_words(error) from None
+            raise self._in_words(error, body) from None
         except (HTTPError, OSError) as error:
             raise StoreDown(f"store {self._probe.shown}: {_reason(error)}") from None
 
@@ -138,11 +138,11 @@ class Influx2Store(Store):
         self._probe.close()
         self._watch.close()
 
-    def _in_words(self, error: Any) -> Exception:
+    def _in_words(self, error: Any, body: bytes = b"") -> Exception:
         text = " ".join(str(error.body or error.reason or "").split())[:300]
         where = f"store {self._probe.shown}"
         if error.status in (400, 413, 422):
-            return StoreRejected(text)
+            return StoreRejected(text, refused_lines(text, body))
         if error.status in (401, 403, 404):
             return StoreMisconfigured(
                 f"{where} refuses us ({error.status}): {text}; check token, org and bucket"

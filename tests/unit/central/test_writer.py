@@ -16,7 +16,12 @@ from tests.services import wait_until
 
 
 class Shelf(Store):
-    """Keeps lines in memory; refuses those with `bad`, and everything while `down`."""
+    """Keeps lines in memory; refuses those with `bad`, and everything while `down`.
+
+    With `tells` it says which they are, and keeps the others, as an InfluxDB does.
+    """
+
+    tells = False
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -34,6 +39,9 @@ class Shelf(Store):
             raise StoreDown("down", 0.01)
         lines = b"".join(payloads).splitlines()
         if any(b"bad" in line for line in lines):
+            if self.tells:
+                self.lines += [line for line in lines if b"bad" not in line]
+                raise StoreRejected("it is bad", [line for line in lines if b"bad" in line])
             raise StoreRejected("it is bad")
         self.lines += lines
 
@@ -89,6 +97,7 @@ def test_nothing_is_reported_as_stored_while_the_store_is_down(bench: Bench) -> 
     assert bench.writer.trouble == ""
 
 
+@pytest.mark.parametrize("tells", [False, True])
 @pytest.mark.parametrize(
     "payloads",
     [
@@ -97,17 +106,19 @@ def test_nothing_is_reported_as_stored_while_the_store_is_down(bench: Bench) -> 
         [b"1\n", b"bad\n", b"2\n"],
         [b"bad\nbad\n1\n", b"2\nbad\n"],
         [b"1\n" * 20 + b"bad\n" + b"2\n" * 20],
+        [b"power,n=1 1\npower,n=1 bad\nenergy,n=1 1\n" * 9, b"power,n=2 bad\nenergy,n=2 bad\n"],
     ],
 )
-def test_only_the_bad_lines_are_refused(bench: Bench, payloads: list[bytes]) -> None:
+def test_only_the_bad_lines_are_refused(bench: Bench, payloads: list[bytes], tells: bool) -> None:
+    bench.shelf.tells = tells
     bench.shelf.gate.clear()
     for payload in payloads:
         bench.offer(payload)
     bench.shelf.gate.set()
     wait_until(lambda: len(bench.stored) == len(payloads), "all are dealt with")
     everything = b"".join(payloads).splitlines()
-    assert sorted(set(bench.shelf.lines)) == sorted({line for line in everything if line != b"bad"})
-    assert len(bench.bad) == everything.count(b"bad")
+    assert set(bench.shelf.lines) == {line for line in everything if b"bad" not in line}
+    assert sorted(bench.bad) == sorted(line for line in everything if b"bad" in line)
 
 
 def test_too_much_is_turned_away_and_asked_for_again_later() -> None:
