@@ -25,70 +25,14 @@ from edgeagent_sdk.mqtt import Broker
 from edgeagent_sdk.names import Identity
 from edgeagent_sdk.topics import topic
 from tests.authority import Authority
-from tests.bench.trees import hwmon_tree
+from tests.integration.machine import Machine
 from tests.responder import Responder, responder, stored
-from tests.services import Service, mosquitto, spawn, wait_until
+from tests.services import Service, mosquitto, wait_until
 
 _ME = Identity("lab", "n1")
 
 #: At 10 Hz. A busy test machine may miss one reading; a batch that is lost costs two at least.
 _HOLE_S = 0.25
-
-
-class Machine:
-    """A made-up machine with three chips of two temperatures, and the configuration of its agent."""
-
-    def __init__(self, home: Path, url: str) -> None:
-        self.home = home
-        self.url = url
-        self.broker = ""  # more keys of the [broker] table
-        self.outbox = "batch_s = 0.2"
-        self.chips = 1
-        self.interval_s = 0.1
-        self.root = home / "root"
-        hwmon_tree(self.root, 3, 2)
-
-    @property
-    def config(self) -> Path:
-        """agent.toml, written by `configure`."""
-        return self.home / "agent.toml"
-
-    @property
-    def outbox_file(self) -> Path:
-        """Where readings wait."""
-        return self.home / "state" / "outbox.db"
-
-    def configure(self) -> None:
-        """Write agent.toml as the attributes say."""
-        devices = "".join(
-            f'[[device]]\nname = "chip{i}"\ndriver = "hwmon"\nchip = "chip{i}"\n'
-            f"interval_s = {self.interval_s}\n"
-            for i in range(self.chips)
-        )
-        self.config.write_text(
-            f'site = "lab"\nnode = "n1"\nstate_dir = "{self.home}/state"\nhost_root = "{self.root}"\n'
-            f'[broker]\nurl = "{self.url}"\n{self.broker}\n[outbox]\n{self.outbox}\n'
-            f"[agent]\ninterval_s = 0\n{devices}"
-        )
-
-    @contextmanager
-    def agent(self, **environment: str) -> Iterator[Service]:
-        """The agent, running."""
-        self.configure()
-        command = [sys.executable, "-m", "edgeagent.daemon", "--config", str(self.config)]
-        with spawn(
-            command,
-            self.home,
-            name="agent",
-            environment=environment,
-            ready=lambda: "runs with" in _log(self.home),
-        ) as service:
-            yield service
-
-
-def _log(home: Path) -> str:
-    file = home / "agent.log"
-    return file.read_text("utf-8") if file.exists() else ""
 
 
 @pytest.fixture
@@ -195,7 +139,7 @@ def test_a_reload_changes_devices_and_costs_the_others_nothing(
         machine.chips = chips
         machine.configure()
         agent.signal(signal.SIGHUP)
-        wait_until(lambda: f"{chips} devices" in _log(machine.home), "it has reloaded")
+        wait_until(lambda: f"{chips} devices" in machine.log(), "it has reloaded")
         wait_until(lambda: {c.device for c in taken.describes[_ME].channels} == changed, "it says so")
         if chips:
             wait_until(_some(taken, 40), "more readings")
@@ -230,9 +174,9 @@ def test_a_bad_configuration_is_not_reloaded(machine: Machine, broker: Service) 
         wait_until(_some(taken), "readings")
         machine.config.write_text(machine.config.read_text() + 'colour = "red"\n')
         agent.signal(signal.SIGHUP)
-        wait_until(lambda: "not reloaded, going on as before" in _log(machine.home), "it says so")
+        wait_until(lambda: "not reloaded, going on as before" in machine.log(), "it says so")
         wait_until(_some(taken), "more readings")
-        line = next(line for line in _log(machine.home).splitlines() if "not reloaded" in line)
+        line = next(line for line in machine.log().splitlines() if "not reloaded" in line)
         assert "agent.toml:" in line and "colour: unknown key" in line
     assert _largest_hole_s(_stamps(taken)["chip0/temp1"]) < _HOLE_S
 
@@ -372,13 +316,13 @@ def test_a_sensor_that_goes_is_a_fault_and_no_number(machine: Machine, broker: S
     with responder(broker.url) as taken, machine.agent():
         wait_until(_some(taken), "readings")
         file.write_text("garbage\n")
-        wait_until(lambda: "chip0/temp1: " in _log(machine.home), "it is reported")
+        wait_until(lambda: "chip0/temp1: " in machine.log(), "it is reported")
         time.sleep(0.5)
         broken = len(_stamps(taken)["chip0/temp1"])
         wait_until(_some(taken), "its neighbour's readings")
         assert len(_stamps(taken)["chip0/temp1"]) == broken
         file.write_text("41000\n")
-        wait_until(lambda: "chip0/temp1: reads again" in _log(machine.home), "it recovers")
+        wait_until(lambda: "chip0/temp1: reads again" in machine.log(), "it recovers")
         wait_until(lambda: any(r.value == 41.0 for r in taken.readings), "its readings")
     assert {r.value for r in taken.readings if r.channel == "temp1"} == {40.007, 41.0}
     assert _largest_hole_s(_stamps(taken)["chip0/temp2"]) < _HOLE_S
