@@ -50,6 +50,7 @@ class Aggregator:
         self.counts: Counter[str] = Counter()
         self.writer = Writer(self.store, config.queue_max_bytes, self._stored, self._bad, self._room)
         self._refused = ""
+        self._told = ""
         self._incomplete: Counter[tuple[Identity, str, int]] = Counter()
         self._session = Session(
             config.broker,
@@ -59,7 +60,7 @@ class Aggregator:
             in_flight=_IN_FLIGHT,
             on_connect=self._subscribe,
             on_message=self._receive,
-            on_trouble=lambda reason: _LOG.warning("%s", reason),
+            on_trouble=self._link_trouble,
             on_refused=self._subscription_refused,
         )
 
@@ -81,6 +82,11 @@ class Aggregator:
         self._session.stop(1.0)
         self.store.close()
 
+    def _link_trouble(self, reason: str) -> None:
+        if reason != self._told:  # once, not at each attempt
+            _LOG.warning("%s", reason)
+        self._told = reason
+
     def _subscription_refused(self, topic_filter: str) -> None:
         host, port = self.config.broker.address()
         self._refused = (
@@ -89,7 +95,7 @@ class Aggregator:
         _LOG.error("%s", self._refused)
 
     def _subscribe(self, session: Session) -> None:
-        self._refused = ""
+        self._refused = self._told = ""
         prefix = self.config.prefix
         for kind in ("state", "describe", "ack"):
             session.subscribe(everyone(kind, prefix=prefix))

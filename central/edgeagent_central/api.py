@@ -120,10 +120,10 @@ class Server:
         host, _, port = listen.rpartition(":")
         try:
             self._socket = socket.create_server((host.strip("[]"), int(port)))
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+        except (OSError, OverflowError) as error:
+            reason = (getattr(error, "strerror", "") or str(error)).partition(" (while")[0].lower()
             raise EdgeError(f"listen {listen}: {reason}; end what uses it or set another address") from None
-        self.url = f"http://{listen}"
+        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             application(aggregator), log_level="warning", access_log=False, lifespan="off"
         )

@@ -1,7 +1,9 @@
 """``edgeagent broker``: the embedded MQTT broker (amqtt), for one machine and for trying things out.
 
-It keeps nothing over a restart and knows no shared subscriptions; the agents' outboxes make good for
-the first. A fleet wants Mosquitto or another grown broker (packaging/mosquitto.conf).
+It keeps retained messages and wills but no sessions (amqtt 0.12: what comes while a client is away, or
+is not acknowledged, is gone), nothing over a restart, and knows no shared subscriptions. The agents'
+outboxes make good for the first two, ten seconds later; `edgeagent aggregate --unshared` for the last.
+A fleet wants Mosquitto or another grown broker (packaging/mosquitto.conf).
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ def broker(
     logging.basicConfig(level=logging.ERROR)
     try:
         asyncio.run(_serve(listen))
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+    except (OSError, OverflowError) as error:
+        reason = (getattr(error, "strerror", "") or str(error)).lower()
         fail(f"listen {listen}: {reason}; end what uses it or choose another address")
 
 

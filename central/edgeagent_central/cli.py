@@ -37,6 +37,7 @@ def aggregate(
 ) -> None:
     """Check what the agents send, store it, and acknowledge it once the store has it."""
     from edgeagent_central.config import explain_central, load_central
+    from edgeagent_sdk.config import ConfigError
 
     if explain:
         show(explain_central(), ("key", "type", "default", "meaning"), as_json=as_json)
@@ -53,6 +54,8 @@ def aggregate(
     try:
         keys = load_central(config, overrides, _store_keys(store, store_url, store_path))
         _run(keys)
+    except ConfigError as error:
+        fail("\nedgeagent: ".join(map(str, error.problems)))
     except EdgeError as error:
         fail(error)
 
@@ -68,11 +71,14 @@ def _store_keys(kind: str, url: str, path: str) -> dict[str, Any]:
 
 def _detect(url: str) -> str:
     """Which API answers at `url`: InfluxDB 1.x tells its version at /ping. Raises EdgeError if none does."""
+    from edgeagent_central.stores.base import StoreDown
     from edgeagent_central.stores.http import HttpConnection
 
     connection = HttpConnection(url, timeout_s=5.0)
     try:
         version = connection.request("GET", "/ping").headers.get("x-influxdb-version", "")
+    except StoreDown as error:
+        raise EdgeError(f"{error}; with --store influx1 or influx2 it would be waited for") from None
     finally:
         connection.close()
     return "influx1" if version.removeprefix("v").startswith("1.") else "influx2"

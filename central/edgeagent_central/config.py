@@ -13,7 +13,7 @@ from edgeagent_central.stores.base import Store, StoreOptions
 from edgeagent_sdk.config import Document, explain, read
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.mqtt import Broker
-from edgeagent_sdk.names import slug
+from edgeagent_sdk.names import NAME_PATTERN, slug
 from edgeagent_sdk.plugins import STORES, installed, load
 from edgeagent_sdk.topics import PREFIX
 
@@ -28,9 +28,14 @@ class CentralKeys(msgspec.Struct, kw_only=True, frozen=True):
     replica: Annotated[
         str, _key("this aggregator's name among its replicas; by default the host's; keep it over restarts")
     ] = ""
-    group: Annotated[str, _key("replicas of one group split the load (MQTT shared subscription)")] = (
-        "edgeagent"
-    )
+    group: Annotated[
+        str,
+        _key(
+            "replicas of one group split the load (MQTT shared subscription)",
+            pattern=rf"^{NAME_PATTERN}$",
+            title="a name out of a-z 0-9 _ . -",
+        ),
+    ] = "edgeagent"
     shared: Annotated[
         bool, _key("false where the broker knows no shared subscriptions; then run one replica")
     ] = True

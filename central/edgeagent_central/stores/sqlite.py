@@ -66,7 +66,8 @@ class SqliteStore(Store):
             self._db.executescript(_SCHEMA)
             self._reader = self._connect(path)
         except (sqlite3.Error, OSError) as error:
-            raise StoreMisconfigured(f"store.path {path}: {error}") from None
+            reason = getattr(error, "strerror", "") or str(error)
+            raise StoreMisconfigured(f"store.path {path}: {reason.lower()}") from None
 
     @staticmethod
     def _connect(path: Path) -> sqlite3.Connection:
