@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults.rig import Rig
-from tests.services import Service, wait_until
+from tests.faults.rig import Node, Rig
+from tests.services import Service, listens, wait_until
 
 Fault = Callable[[Rig, random.Random], None]
 
@@ -19,9 +20,13 @@ def _kill(service: Service, random_: random.Random) -> None:
     service.start()
 
 
+def _agent(rig: Rig, random_: random.Random) -> Node:
+    return random_.choice(list(rig.nodes.values()))
+
+
 def kill_agent(rig: Rig, random_: random.Random) -> None:
     """``kill -9`` of an agent, and a start soon after."""
-    _kill(random_.choice(list(rig.nodes.values())).service, random_)
+    _kill(_agent(rig, random_).service, random_)
 
 
 def kill_broker(rig: Rig, random_: random.Random) -> None:
@@ -37,6 +42,16 @@ def kill_aggregator(rig: Rig, random_: random.Random) -> None:
 def kill_store(rig: Rig, random_: random.Random) -> None:
     """``kill -9`` of the store."""
     _kill(rig.store, random_)
+
+
+def kill_all(rig: Rig, random_: random.Random) -> None:
+    """A power cut, but for the disks: everything dies, and comes back in any order."""
+    services = [rig.broker, rig.aggregator, rig.store, *(node.service for node in rig.nodes.values())]
+    for service in services:
+        service.kill()
+    for service in random_.sample(services, len(services)):
+        service.start(wait=False)
+    wait_until(lambda: listens(rig.broker.port) and listens(rig.store.port), "they are back")
 
 
 def half_open_agent(rig: Rig, random_: random.Random) -> None:
@@ -55,11 +70,30 @@ def half_open_aggregator(rig: Rig, random_: random.Random) -> None:
     rig.aggregator_side.cut()
 
 
+def _freeze(service: Service, seconds: float) -> None:
+    service.pause()
+    time.sleep(seconds)
+    service.resume()
+
+
+def freeze_agent(rig: Rig, random_: random.Random) -> None:
+    """An agent stands still, as in a virtual machine that is moved."""
+    _freeze(_agent(rig, random_).service, random_.uniform(1.0, 4.0))
+
+
 def freeze_broker(rig: Rig, random_: random.Random) -> None:
-    """The broker stands still for a while: connections stay, nothing moves."""
-    rig.broker.pause()
-    time.sleep(random_.uniform(1.0, 9.0))
-    rig.broker.resume()
+    """The broker stands still: connections stay, nothing moves."""
+    _freeze(rig.broker, random_.uniform(1.0, 9.0))
+
+
+def freeze_aggregator(rig: Rig, random_: random.Random) -> None:
+    """The aggregator stands still."""
+    _freeze(rig.aggregator, random_.uniform(1.0, 7.0))
+
+
+def freeze_store(rig: Rig, random_: random.Random) -> None:
+    """The store takes a write and does not answer for a while."""
+    _freeze(rig.store, random_.uniform(1.0, 4.0))
 
 
 def store_answers_500(rig: Rig, random_: random.Random) -> None:
@@ -78,48 +112,67 @@ def _store_answers(rig: Rig, status: int, headers: dict[str, str], seconds: floa
     rig.front.answer = None
 
 
-def _drained(rig: Rig, random_: random.Random) -> Path:
-    """The outbox of a node that has caught up: what a disk alone holds, a destroyed disk cannot give back."""
-    node = random_.choice(list(rig.nodes.values()))
+def _damage(rig: Rig, random_: random.Random, act: Callable[[Path], None]) -> None:
+    """Destroy the outbox of a running agent, and wait for its report.
+
+    The node must have caught up, for what a disk alone holds a destroyed disk cannot give back; and
+    once the report is there the readings of late are on the disk again.
+    """
+    node = _agent(rig, random_)
     wait_until(lambda: node.waiting() <= 3, f"{node.name} has caught up", 60.0)
-    return node.outbox
+    log = node.service.log
+    before = log.read_text().count(_REPORT)
+    act(node.outbox)
+    wait_until(lambda: log.read_text().count(_REPORT) > before, f"{node.name} has noticed", 5.0)
+
+
+_REPORT = "set aside as outbox.db.corrupt-"
 
 
 def outbox_garbage(rig: Rig, random_: random.Random) -> None:
-    """An agent's outbox is overwritten while it runs; the link is up, so little waits in it."""
-    path = _drained(rig, random_)
-    size = path.stat().st_size
-    with path.open("r+b") as file:
-        file.write(random_.randbytes(size))
+    """An agent's outbox is overwritten while it runs."""
+
+    def overwrite(path: Path) -> None:
+        size = path.stat().st_size
+        with path.open("r+b") as file:
+            file.write(random_.randbytes(size))
+
+    _damage(rig, random_, overwrite)
 
 
 def outbox_truncated(rig: Rig, random_: random.Random) -> None:
     """An agent's outbox is cut while it runs."""
-    path = _drained(rig, random_)
-    with path.open("r+b") as file:
-        file.truncate(random_.randrange(path.stat().st_size))
+    _damage(rig, random_, lambda path: os.truncate(path, random_.randrange(path.stat().st_size)))
 
 
 def outbox_deleted(rig: Rig, random_: random.Random) -> None:
     """Somebody tidies up."""
-    for path in _drained(rig, random_).parent.glob("outbox.db*"):
-        path.unlink(missing_ok=True)
+
+    def delete(path: Path) -> None:
+        for part in path.parent.glob("outbox.db*"):
+            part.unlink(missing_ok=True)
+
+    _damage(rig, random_, delete)
 
 
-FAULTS: dict[str, Fault] = {
-    fault.__name__: fault
-    for fault in (
-        kill_agent,
-        kill_broker,
-        kill_aggregator,
-        kill_store,
-        half_open_agent,
-        half_open_aggregator,
-        freeze_broker,
-        store_answers_500,
-        store_answers_429,
-        outbox_garbage,
-        outbox_truncated,
-        outbox_deleted,
-    )
-}
+def _table(*faults: Fault) -> dict[str, Fault]:
+    return {fault.__name__: fault for fault in faults}
+
+
+#: These may come at the same time as others.
+OUTAGES = _table(
+    kill_agent,
+    kill_broker,
+    kill_aggregator,
+    kill_store,
+    freeze_agent,
+    freeze_broker,
+    freeze_aggregator,
+    freeze_store,
+    half_open_agent,
+    half_open_aggregator,
+    store_answers_500,
+    store_answers_429,
+)
+
+FAULTS = OUTAGES | _table(kill_all, outbox_garbage, outbox_truncated, outbox_deleted)

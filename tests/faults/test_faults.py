@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -55,7 +56,7 @@ def test_faults_in_random_order(tmp_path: Path) -> None:
     """A short soak; `make soak` is the long one."""
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"SEED={seed}")
-    verdict = soak(tmp_path, 30.0, seed, say=False)
+    verdict = soak(tmp_path, 25.0, seed, say=False)
     assert verdict.kept, f"{verdict}; SEED={seed} make soak repeats it; logs in {tmp_path}"
     assert verdict.produced > 1000
 
@@ -94,12 +95,11 @@ def test_two_agents_with_one_name(loop: Rig) -> None:
     loop.run_for(4.0)
     second_log = second.service.log.read_text()
     assert "another agent" in second_log and "give one of the two another node name" in second_log
-    rows = loop.store.query("SELECT value FROM depth WHERE device = 'counter' AND channel = 'c0'")
-    values = [int(row["value"]) for row in rows]
-    assert len(values) == len(set(values)), "only the first one's numbers are there"
+    seconds_own = "SELECT COUNT(value) FROM depth WHERE device = 'counter' AND value >= 10000000"
+    assert not loop.store.query(seconds_own), "only the first one's numbers are there"
     first.service.stop()
-    wait_until(lambda: "has left" in second.service.log.read_text(), "the second takes over", 40)
-    assert second.service.running
+    wait_until(lambda: "has left" in second.service.log.read_text(), "the second takes over", 10)
+    assert_kept(loop.settle(), loop, at_least=600)
 
 
 def test_a_name_left_behind_is_taken_over(loop: Rig) -> None:
@@ -154,21 +154,19 @@ def small_disk(path: Path, megabytes: int) -> Iterator[Path]:
 def test_disk_full_under_the_outbox(loop: Rig, tmp_path: Path) -> None:
     """The broker is away and the disk fills up; readings wait in memory, and nothing is lost."""
     with small_disk(tmp_path / "small", 8) as disk:
-        node = loop.start_agent("n1", home=disk)
+        node = loop.start_agent("n1", home=disk, interval_s=0.05)
         loop.run_for(2.0)
-        # The ledger must not fail with the disk: it is ours, not the agent's.
         ballast = disk / "ballast"
         with ballast.open("wb") as file:
             free = shutil.disk_usage(disk).free
             file.write(b"\0" * (free - 65536))
         loop.broker.kill()
-        loop.run_for(20.0)
-        assert "readings wait in memory" in node.service.log.read_text(), "the disk was never full"
+        log = node.service.log
+        wait_until(lambda: "readings wait in memory" in log.read_text(), "the disk is full", 60)
+        loop.run_for(3.0)
         ballast.unlink()
         loop.broker.start()
-        wait_until(
-            lambda: "takes readings again" in node.service.log.read_text(), "the disk is tried again", 90
-        )
+        wait_until(lambda: "takes readings again" in log.read_text(), "the disk is tried again", 60)
         assert_kept(loop.settle(), loop, at_least=1000)
         node.service.stop()
 
@@ -205,10 +203,12 @@ def test_the_wall_clock_steps(loop: Rig, tmp_path: Path, step_s: int) -> None:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     node = loop.start_agent("n1", environment=faked)
+    node.slack_s = 2 * 3600.0
     loop.run_for(3.0)
     offset.write_text(f"{step_s:+d}")
     loop.run_for(5.0)
-    assert f"the wall clock jumped by {step_s:+.0f}" in node.service.log.read_text().replace(".000 s", "")
+    told = re.search(r"the wall clock jumped by ([-+0-9.]+) s", node.service.log.read_text())
+    assert told and float(told[1]) == pytest.approx(step_s, abs=1.0)
     node.service.stop()  # before `settle` starts it again with another clock, which may go back
     offset.write_text("+0")
     assert_kept(loop.settle(), loop, at_least=300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -11,19 +12,26 @@ from tests.services import Store
 
 
 class Verdict(NamedTuple):
-    """What became of the readings; the promise is that the last four are 0."""
+    """What became of the readings. The promise is that all but the first two are 0.
 
-    produced: int
-    stored: int
+    Attributes:
+        wrong: points that no device of that node and channel has given.
+        disordered: points whose number is lower than that of an earlier time.
+        misdated: points whose time is not when the device was asked.
+    """
+
+    produced: int = 0
+    stored: int = 0
     lost: int = 0
     doubled: int = 0
     wrong: int = 0
     disordered: int = 0
+    misdated: int = 0
 
     @property
     def kept(self) -> bool:
         """Whether the promise was kept."""
-        return not (self.lost or self.doubled or self.wrong or self.disordered)
+        return not any(self[2:])
 
     def __add__(self, other: object) -> Verdict:
         assert isinstance(other, Verdict)
@@ -33,41 +41,58 @@ class Verdict(NamedTuple):
         return "  ".join(f"{name} {value}" for name, value in self._asdict().items())
 
 
-def numbers(ledger: Path) -> list[int]:
-    """The numbers that an agent has certainly taken."""
-    return [int(line) for line in ledger.read_text().split()] if ledger.exists() else []
+class Ledger(NamedTuple):
+    """What an agent's device noted.
+
+    Attributes:
+        taken: the numbers that the agent has certainly taken, and when it asked (nanoseconds UTC).
+        offered: those and the ones that it may have got: no loss if missing, no wrong point if there.
+    """
+
+    taken: Mapping[int, int]
+    offered: Collection[int]
 
 
-def judge(
-    store: Store, site: str, node: str, ledger: Path, channels: int, *, ordered: bool = True
-) -> Verdict:
-    """One agent's ledger against what the store holds under its name.
+def read_ledger(path: Path) -> Ledger:
+    """What is written so far."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = [(int(number), int(time_ns)) for number, time_ns in map(str.split, lines)]
+    taken = {number: time_ns for number, time_ns in rows if time_ns}
+    return Ledger(taken, {number + i for number, _ in rows for i in (0, 1)})
+
+
+def judge(store: Store, node: str, ledgers: Collection[Ledger], channels: int, slack_s: float) -> Verdict:
+    """The ledgers of the agents of one name against what the store holds under it.
 
     Args:
-        ordered: numbers must rise with their time stamps (not so over a clock set back and a restart).
+        ledgers: of every agent that ever had the name.
+        slack_s: how far a point's time may be from the ledger's.
     """
-    produced = numbers(ledger)
-    # The number after each gap in the ledger, and after its end, may have been handed out: no loss if
-    # it is missing, no wrong point if it is there.
-    allowed = set(produced) | {number + 1 for number in produced} | {0}
-    where = f"\"node\" = '{node}' AND \"site\" = '{site}' AND \"device\" = 'counter'"
-    rows = store.query(f'SELECT "value" FROM "depth" WHERE {where} GROUP BY "channel" ORDER BY time')
-    stored: dict[str, list[int]] = {f"c{i}": [] for i in range(channels)}
-    strays = 0
-    for row in rows:
-        if row["channel"] in stored:
-            stored[row["channel"]].append(int(row["value"]))
-        else:
-            strays += 1
-    total = Verdict(0, 0, wrong=strays)
-    for values in stored.values():
-        counts = Counter(values)
-        total += Verdict(
-            produced=len(produced),
-            stored=len(values),
-            lost=len(set(produced) - counts.keys()),
-            doubled=sum(count - 1 for count in counts.values()),
-            wrong=len(counts.keys() - allowed),
-            disordered=sum(b < a for a, b in pairwise(values)) if ordered else 0,
-        )
-    return total
+    where = f"node = '{node}' AND device = 'counter'"
+    points: dict[str, _Points] = {f"c{i}": [] for i in range(channels)}
+    for row in store.query(f"SELECT value FROM depth WHERE {where} GROUP BY *"):
+        if row["channel"] in points:
+            points[row["channel"]].append((int(row["time"]), int(row["value"])))
+    return sum((_judge_series(p, ledgers, int(slack_s * 1e9)) for p in points.values()), Verdict())
+
+
+_Points = list[tuple[int, int]]
+
+
+def _judge_series(points: _Points, ledgers: Collection[Ledger], slack_ns: int) -> Verdict:
+    counts = Counter(number for _, number in points)
+    taken = {number: time_ns for ledger in ledgers for number, time_ns in ledger.taken.items()}
+    offered = {number for ledger in ledgers for number in ledger.offered}
+    return Verdict(
+        produced=len(taken),
+        stored=len(points),
+        lost=len(taken.keys() - counts.keys()),
+        doubled=sum(count - 1 for count in counts.values()),
+        wrong=len(counts.keys() - offered),
+        disordered=sum(_inversions([n for _, n in points if n in ledger.offered]) for ledger in ledgers),
+        misdated=sum(abs(time_ns - taken.get(n, time_ns)) > slack_ns for time_ns, n in points),
+    )
+
+
+def _inversions(numbers: list[int]) -> int:
+    return sum(after < before for before, after in pairwise(numbers))
