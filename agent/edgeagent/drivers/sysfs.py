@@ -7,9 +7,13 @@ costs a third of opening it each time.
 
 from __future__ import annotations
 
-import errno
+import fcntl
+import math
 import os
+import resource
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from edgeagent_sdk.channel import Fault, Value
@@ -17,11 +21,16 @@ from edgeagent_sdk.channel import Fault, Value
 #: An attribute is at most one page; those with a number are far below this.
 _MAX_BYTES = 256
 
-_GONE = (errno.ENODEV, errno.ENOENT, errno.ENXIO, errno.ESTALE, errno.EBADF)
+#: Files are kept open under descriptors from here on. MQTT's network thread waits in select(2), which
+#: knows only those below: thousands of sensors would leave it none to connect again with.
+_KEPT_FROM = 1024
 
 
 class Attribute:
     """One file with one number in it.
+
+    It is opened again after every failure, and when another file has taken its name: what is gone
+    must not go on giving its last number.
 
     Args:
         path: the file.
@@ -29,7 +38,7 @@ class Attribute:
         convert: in the place of `scale`, for files that hold more than a number.
     """
 
-    __slots__ = ("_convert", "_fd", "_scale", "path")
+    __slots__ = ("_convert", "_fd", "_kernels", "_scale", "path")
 
     def __init__(
         self, path: Path, scale: float = 1.0, convert: Callable[[bytes], float] | None = None
@@ -38,18 +47,22 @@ class Attribute:
         self._scale = scale
         self._convert = convert
         self._fd = -1
+        self._kernels = False
 
     def read(self) -> Value:
         """The number in the quantity's unit, or a fault that says why there is none."""
         try:
-            if self._fd < 0:
-                self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            raw = os.pread(self._fd, _MAX_BYTES, 0)
-            return self._convert(raw) if self._convert else float(raw) * self._scale
+            # The kernel's own files fail once they are gone; of any other one has to ask.
+            if self._fd >= 0 and not self._kernels and os.fstat(self._fd).st_nlink == 0:
+                self.close()
+            raw = os.pread(self._fd, _MAX_BYTES, 0) if self._fd >= 0 else self._first()
+            value = self._convert(raw) if self._convert else float(raw) * self._scale
         except OSError as error:
-            return self._failed(error)
+            self.close()
+            return Fault(f"{self.path}: {reason(error)}")
         except ValueError:
             return Fault(f"{self.path}: {raw[:40]!r} is not a number")
+        return value if math.isfinite(value) else Fault(f"{self.path}: {value} is not a number")
 
     def close(self) -> None:
         """Let go of the file; a later `read` opens it again."""
@@ -57,11 +70,43 @@ class Attribute:
             os.close(self._fd)
             self._fd = -1
 
-    def _failed(self, error: OSError) -> Fault:
-        # What is gone may come back under the same name, as another file.
-        if error.errno in _GONE and self._fd >= 0:
-            self.close()
-        return Fault(f"{self.path}: {reason(error)}")
+    def _first(self) -> bytes:
+        """Open, read, and keep the file if there is room for it."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            raw = os.pread(fd, _MAX_BYTES, 0)
+            self._kernels = os.fstat(fd).st_dev == _sysfs()
+            self._fd = _kept(fd)
+        finally:
+            os.close(fd)
+        return raw
+
+
+@cache
+def _sysfs() -> int | None:
+    """The device number of the kernel's own /sys."""
+    try:
+        return Path("/sys/kernel").stat().st_dev
+    except OSError:
+        return None
+
+
+@cache
+def _make_room() -> None:
+    """Allow this process as many files as it may allow itself, once."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # the whole system may allow less by now
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _kept(fd: int) -> int:
+    """The same file under a descriptor that may stay, or -1 if there is no room: then it is opened anew
+    for each reading, which costs more but leaves nobody without."""
+    _make_room()
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _KEPT_FROM)
+    except OSError:
+        return -1
 
 
 def read_all(attributes: Iterable[Attribute]) -> list[Value]:
