@@ -129,8 +129,9 @@ class Outbox:
         db.execute(f"PRAGMA journal_size_limit={_LOG_KEEPS_BYTES}")
         db.execute("PRAGMA cache_size=-1024")
         if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
-            db.executescript("BEGIN;" + _SCHEMA + "COMMIT;")
-            db.execute("INSERT INTO meta VALUES ('boot', ?), ('next', '1')", (uuid.uuid4().hex[:16],))
+            # All of it or nothing: a file with tables and no name would be no use to any later start.
+            named = f"INSERT INTO meta VALUES ('boot', '{uuid.uuid4().hex[:16]}'), ('next', '1');"
+            db.executescript("BEGIN;" + _SCHEMA + named + "COMMIT;")
         verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
@@ -345,6 +346,12 @@ class Outbox:
         """What is known without the file: the unacknowledged batches of late, and what waits."""
         mirrored = [(lines, lines.count("\n")) for lines in self._mirror.values()]
         return mirrored + self.unsealed()
+
+    def everything(self) -> Iterator[tuple[str, int]]:
+        """Lines and their number: all batches, those held back too, and what waits."""
+        for readings, packed in self._db.execute("SELECT readings, packed FROM batch ORDER BY seq"):
+            yield _unpack(packed) or "", readings
+        yield from self.unsealed()
 
     def unsealed(self) -> list[tuple[str, int]]:
         """What waits for `seal`: lines and their number."""

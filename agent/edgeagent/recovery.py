@@ -38,7 +38,9 @@ def salvage(aside: Path) -> Iterator[tuple[str, int]]:
                     yield zlib.decompress(packed).decode(), readings
                 except (zlib.error, UnicodeDecodeError, TypeError):
                     continue
-            for readings, lines in db.execute("SELECT readings, lines FROM pending ORDER BY id"):
-                yield lines, readings
+            query = "SELECT readings, lines FROM pending WHERE readings ORDER BY id"
+            for readings, lines in db.execute(query):
+                if isinstance(readings, int) and isinstance(lines, str):
+                    yield lines, readings
     except sqlite3.Error:
         return

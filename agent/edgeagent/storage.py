@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from edgeagent.clock import UNSYNCED
+from edgeagent.clock import PLAUSIBLE_FROM_NS, UNSYNCED
 from edgeagent.outbox import BATCH_MAX_BYTES, Batch, Loss, Outbox, OutboxCorrupt, OutboxUnavailable
 from edgeagent.recovery import salvage, set_aside
 from edgeagent.report import Report
@@ -35,6 +36,7 @@ class Storage:
         self._retry_ns = 0
         self._retry_s = _RETRY_MIN_S
         self._unremoved: list[tuple[str, int, int]] = []
+        self._wreck: Path | None = None  # set aside, and not yet salvaged
         self._reopen()
 
     @property
@@ -70,14 +72,18 @@ class Storage:
         return self._on(box, lambda b: b.oldest_ns(), None)
 
     def remove(self, boot: str, first: int, last: int) -> list[int] | None:
-        """Forget acknowledged batches; their seqs, or None if the disk fails and is asked again later."""
+        """Forget acknowledged batches; their seqs.
+
+        None if that cannot be told: the disk fails and is asked again later, or the batches have
+        moved to an outbox of another name since they were sent.
+        """
         for box in self.boxes:
             if box.boot == boot:
                 removed = self._on(box, lambda b: b.remove(first, last), None)
                 if removed is None:
                     self._unremoved.append((boot, first, last))
                 return removed
-        return []
+        return None
 
     def thin(self, keep: Collection[tuple[str, int]]) -> Loss:
         """Bring every outbox under its budget."""
@@ -124,11 +130,14 @@ class Storage:
 
     def _refill(self, parts: Iterable[tuple[str, int]]) -> int:
         total = 0
+        unset = False
         for lines, readings in parts:
             self.active.put(lines, readings)
             total += readings
+            unset = unset or _unset(lines)
             if self.active.waiting_bytes > BATCH_MAX_BYTES:
-                self.active.seal(UNSYNCED, time.time_ns())
+                self._write(partial(Outbox.seal, clock=UNSYNCED, time_ns=time.time_ns(), held=unset))
+                unset = False
         return total
 
     def _done(self, box: Outbox, action: Callable[[Outbox], None]) -> bool:
@@ -176,16 +185,17 @@ class Storage:
         unremoved, self._unremoved = self._unremoved, []
         for boot, first, last in unremoved:
             self.remove(boot, first, last)
+        if self._wreck:
+            wreck, self._wreck = self._wreck, None
+            self._refill(salvage(wreck))
         if self._overflow:
             self._unload(self._overflow)
 
     def _unload(self, overflow: Outbox) -> None:
         """Put on the disk what was kept in memory meanwhile; what is on its way just arrives twice."""
         self._overflow = None
-        for batch in overflow.after(0, overflow.depth):
-            self._refill([(batch.lines or "", batch.readings)])
-        self._refill(overflow.unsealed())
-        self._done(self.active, lambda box: box.seal(UNSYNCED, time.time_ns()))
+        self._refill(overflow.everything())
+        self.commit()
         overflow.close()
 
     def _replace(self, broken: Outbox | None, error: OutboxCorrupt) -> None:
@@ -196,17 +206,25 @@ class Storage:
         self._disk = None
         try:
             # Before it is closed: that folds the write-ahead log, which may be sound, into the broken file.
-            aside = set_aside(self._path)
+            aside = self._wreck = set_aside(self._path)
             if broken:
                 broken.close()
             self._disk = Outbox(self._path, self._max_bytes)
-            kept = self._refill(known)
-            kept += self._refill(part for part in salvage(aside) if part not in known)
         except (OSError, OutboxUnavailable, OutboxCorrupt) as again:
-            self._failed(OutboxUnavailable(f"outbox {self._path}: {again}"))
-        else:
-            self._report(
-                "outbox-corrupt",
-                f"{error}; set aside as {aside.name}, begun afresh with {kept} readings that could be saved",
-                Severity.ERROR,
-            )
+            self._failed(OutboxUnavailable(f"{error}; it cannot be begun afresh: {again}"))
+            self._refill(known)
+            return
+        self._wreck = None
+        kept = self._refill(known)
+        kept += self._refill(part for part in salvage(aside) if part not in known)
+        self._report(
+            "outbox-corrupt",
+            f"{error}; set aside as {aside.name}, begun afresh with {kept} readings that could be saved",
+            Severity.ERROR,
+        )
+
+
+def _unset(lines: str) -> bool:
+    """Whether these were read before the clock was set."""
+    stamp = lines.rstrip("\n").rpartition(" ")[2]
+    return stamp.isdecimal() and int(stamp) < PLAUSIBLE_FROM_NS

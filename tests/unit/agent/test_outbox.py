@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -252,3 +254,30 @@ def test_any_history_loses_and_doubles_nothing(
     box.seal("synced", T)
     produced += unsafe
     assert sorted(acknowledged + lines_of(box.after(0, 1000))) == sorted(produced)
+
+
+def test_a_file_without_a_name_is_never_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full, or the process killed, at any moment of the first opening."""
+
+    class Interrupted(sqlite3.Connection):
+        left = 0
+
+        def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> sqlite3.Cursor:  # type: ignore[override]
+            Interrupted.left -= 1
+            if Interrupted.left < 0:
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(sql, parameters)
+
+    connect = sqlite3.connect
+    for statements in range(12):
+        path = tmp_path / f"outbox-{statements}.db"
+        Interrupted.left = statements
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **k, factory=Interrupted))
+            try:
+                Outbox(path, BIG).close()
+            except OutboxUnavailable:
+                pass
+        box = Outbox(path, BIG)
+        assert box.boot and box.last == 0
+        box.close()
