@@ -15,7 +15,8 @@ from edgeagent_central.config import CentralConfig
 from edgeagent_central.deadletters import DeadLetters
 from edgeagent_central.fleet import Fleet, Node
 from edgeagent_central.writer import Arrival, Writer
-from edgeagent_sdk.errors import EdgeError
+from edgeagent_sdk.batch import PAYLOAD_MAX_BYTES
+from edgeagent_sdk.errors import EdgeError, WireError
 from edgeagent_sdk.messages import Ack, Describe, Message, Refusal, State, decode, ranges
 from edgeagent_sdk.mqtt import Session
 from edgeagent_sdk.names import Identity
@@ -121,6 +122,8 @@ class Aggregator:
             self._session.acknowledge(message.mid, self._session.generation)
 
     def _take_message(self, node: Node, kind: str, payload: bytes) -> None:
+        if len(payload) > PAYLOAD_MAX_BYTES:
+            raise WireError(f"a {kind} of {len(payload)} bytes")
         match kind:
             case "state":
                 node.state = decode(payload, State)
@@ -129,6 +132,7 @@ class Aggregator:
             case "ack":
                 ack = decode(payload, Ack)
                 self.fleet.stored_elsewhere(node, ack.boot, ack.stored)
+        self.fleet.admit(node)
 
     def _take_data(self, node: Node, message: paho.MQTTMessage) -> bool:
         """Check a batch and hand it to the writer; True if the broker must wait for the store."""
@@ -147,6 +151,7 @@ class Aggregator:
                 refusal = Refusal(seq=checked.header.seq, reason=reason)
                 self._tell(node.identity, Ack(boot=checked.header.boot, refused=[refusal]))
             return False
+        self.fleet.admit(node)
         if not self.writer.offer(Arrival(node, checked, message.mid, self._session.generation)):
             self.counts["turned_away"] += 1
         return True

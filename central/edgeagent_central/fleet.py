@@ -116,14 +116,17 @@ class Fleet:
         self.nodes: dict[Identity, Node] = {}
 
     def node(self, identity: Identity) -> Node:
-        """The node of that name, new if it was never heard of. Raises WireError if there are too many."""
-        node = self.nodes.get(identity)
-        if node is None:
-            if len(self.nodes) >= _NODES_MAX:
-                raise WireError(f"more than {_NODES_MAX} nodes; {identity} is not taken in")
-            with self.lock:
-                node = self.nodes.setdefault(identity, Node(identity))
-        return node
+        """The node of that name; a new one is no part of the fleet before `admit`."""
+        return self.nodes.get(identity) or Node(identity)
+
+    def admit(self, node: Node) -> None:
+        """It has said something sound, so it is one. Raises WireError if there are too many."""
+        if node.identity in self.nodes:
+            return
+        if len(self.nodes) >= _NODES_MAX:
+            raise WireError(f"more than {_NODES_MAX} nodes; {node.identity} is not taken in")
+        with self.lock:
+            self.nodes[node.identity] = node
 
     def stored(self, node: Node, checked: Checked) -> None:
         """The store has committed this batch."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from edgeagent_central.check import Window, check
 from edgeagent_central.fleet import Fleet, Node, Seen
 from edgeagent_sdk.batch import Header, encode_header
+from edgeagent_sdk.errors import WireError
 from edgeagent_sdk.messages import State, Status
 from edgeagent_sdk.names import Identity
 
@@ -50,6 +51,7 @@ def test_runs_are_what_a_set_would_be(arrivals: list[tuple[int, int]]) -> None:
 
 def store(fleet: Fleet, seq: int, value: float, time_ns: int) -> Node:
     node = fleet.node(ME)
+    fleet.admit(node)
     header = encode_header(Header(ME, "boot", seq, 1, "synced", time_ns))
     payload = f"{header}power,channel=in,device=d,node=n1,site=s1 value={value} {time_ns}\n".encode()
     fleet.stored(node, check(payload, ME, node.heads, WINDOW))
@@ -62,6 +64,19 @@ def test_the_last_value_is_the_newest_and_not_the_one_that_came_last() -> None:
     node = store(fleet, 1, 1.0, T + 1)
     assert list(node.latest.values()) == [(2.0, T + 2)]
     assert (node.newest_ns, node.readings, node.duplicates) == (T + 2, 2, 0)
+
+
+def test_a_name_that_said_nothing_sound_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeagent_central.fleet._NODES_MAX", 2)
+    fleet = Fleet()
+    for i in range(10):
+        fleet.node(Identity("made", f"up{i}"))
+    fleet.admit(fleet.node(ME))
+    fleet.admit(fleet.node(ME))
+    fleet.admit(fleet.node(Identity("s1", "n2")))
+    with pytest.raises(WireError, match="more than 2 nodes; s1/n3 is not taken in"):
+        fleet.admit(fleet.node(Identity("s1", "n3")))
+    assert sorted(fleet.nodes) == [ME, Identity("s1", "n2")]
 
 
 def test_a_repeated_batch_is_counted() -> None:
