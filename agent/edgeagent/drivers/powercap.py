@@ -6,6 +6,7 @@ files are for root alone since CVE-2020-8694, because fine readings of power lea
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -55,7 +56,6 @@ class PowercapSensor(Sensor):
         self._parts: list[_Part] = []
         self._files: list[Attribute] = []
         self._counters: dict[str, WrapCounter] = {}
-        self._read_s: dict[str, float] = {}
         state = host.state_dir and host.state_dir / f"rapl-{slug(options.zone)}.json"
         self._totals = TotalsFile(state, text(host.path("/proc/sys/kernel/random/boot_id")))
 
@@ -83,9 +83,9 @@ class PowercapSensor(Sensor):
                 remedy = _REMEDY if "denied" in why or "permitted" in why else ""
                 raise DriverError(f"{part.directory / 'energy_uj'}: {why}", remedy)
         self._files = [Attribute(part.directory / "energy_uj") for part in self._parts]
-        if not self._counters:
-            self._counters = {part.name: _counter(part.directory) for part in self._parts}
-            self._totals.restore(self._counters)
+        fresh = {p.name: _counter(p.directory) for p in self._parts if p.name not in self._counters}
+        self._totals.restore(fresh)
+        self._counters |= fresh
         self.read()  # power is a difference: the first reading to be sent has this one to differ from
         return [
             Channel(p.name, q, description=p.directory.name) for p in self._parts for q in ("energy", "power")
@@ -109,16 +109,14 @@ class PowercapSensor(Sensor):
     def _pair(self, name: str, raw: Value) -> tuple[Value, Value]:
         if isinstance(raw, Fault):
             return raw, raw
-        if raw < 0:
-            fault = Fault(f"the counter is negative ({raw:g})")
+        counter = self._counters[name]
+        if not 0 <= raw <= (counter.range or math.inf):
+            fault = Fault(f"the counter says {raw:g}, which it cannot hold")
             return fault, fault
-        counter, now = self._counters[name], time.monotonic()
-        before_uj, before_s = counter.total, self._read_s.get(name)
-        total_uj = counter.update(raw, now - before_s if before_s is not None else 0.0)
-        self._read_s[name] = now
-        if before_s is None or now <= before_s:
-            return total_uj * 1e-6, Fault("power needs two readings")
-        return total_uj * 1e-6, (total_uj - before_uj) * 1e-6 / (now - before_s)
+        energy_j = counter.update(raw, time.monotonic()) * 1e-6
+        if counter.rate is None:
+            return energy_j, Fault("power needs two readings")
+        return energy_j, counter.rate * 1e-6
 
 
 def _zones(host: Host) -> Iterator[Path]:

@@ -57,9 +57,9 @@ def test_several_wraps_between_two_readings_follow_the_rate(rate: float, pause_s
     counter = WrapCounter(1000.0, rate_max=200.0)
     true = 0.0
     counter.update(0.0, 0.0)
-    for elapsed in (1.0, 1.0, 1.0, pause_s):
-        true += rate * elapsed
-        counter.update(true % 1000.0, elapsed)
+    for now_s in (1.0, 2.0, 3.0, 3.0 + pause_s):
+        true = rate * now_s
+        counter.update(true % 1000.0, now_s)
     assert counter.total == pytest.approx(true)
     assert int(pause_s * rate // 1000) in (rounds, rounds - 1)
 
@@ -67,20 +67,34 @@ def test_several_wraps_between_two_readings_follow_the_rate(rate: float, pause_s
 def test_the_rate_of_late_never_invents_more_than_is_possible() -> None:
     counter = WrapCounter(1000.0, rate_max=150.0)
     counter.update(0.0, 0.0)
-    counter.update(900.0, 0.001)  # a glitch: an absurd rate
-    assert counter.update(950.0, 10.0) <= 900.0 + 150.0 * 10.0
+    counter.update(149.0, 0.001)  # just possible, but an absurd rate
+    assert counter.update(199.0, 10.001) <= 149.0 + 150.0 * 10.0
+
+
+@pytest.mark.parametrize(
+    ("raws", "totals"),
+    [
+        pytest.param((500, 600, 5, 15), (500, 600, 605, 615), id="set to 0: no whole range is invented"),
+        pytest.param((500, 900_000, 600, 610), (500, 500, 500, 510), id="one absurd value upwards"),
+        pytest.param((500, 0, 600, 610), (500, 500, 500, 510), id="one absurd value downwards"),
+        pytest.param((999_990, 5, 10), (999_990, 1_000_005, 1_000_010), id="a true wrap"),
+    ],
+)
+def test_what_is_impossible_is_no_gain(raws: tuple[int, ...], totals: tuple[int, ...]) -> None:
+    counter = WrapCounter(1e6, rate_max=100.0)
+    assert tuple(counter.update(raw, now_s) for now_s, raw in enumerate(raws)) == totals
 
 
 @given(st.lists(st.floats(0, 1e12), max_size=30), st.booleans())
 def test_a_total_never_falls(raws: list[float], has_range: bool) -> None:
     counter = WrapCounter(2e12 if has_range else None, 1e9)
-    totals = [counter.update(raw, 1.0) for raw in raws]
+    totals = [counter.update(raw, now_s) for now_s, raw in enumerate(raws)]
     assert totals == sorted(totals)
 
 
 def test_without_a_range_a_fall_is_a_new_beginning() -> None:
     counter = WrapCounter(None)
-    assert [counter.update(raw, 1.0) for raw in (100.0, 150.0, 20.0, 30.0)] == [100.0, 150.0, 170.0, 180.0]
+    assert [counter.update(raw, 0.0) for raw in (100.0, 150.0, 20.0, 30.0)] == [100.0, 150.0, 170.0, 180.0]
 
 
 def sensor(host: Host) -> PowercapSensor:
@@ -117,11 +131,25 @@ def test_an_unreadable_range_is_no_obstacle(tmp_path: Path, content: str) -> Non
     assert made.read()[0] == 5.0
 
 
-def test_a_negative_count_is_a_fault(tmp_path: Path) -> None:
+@pytest.mark.parametrize("absurd", ["-5", "nan", "inf", "1e30", "262143328851", "", "no", "1\x002"])
+def test_an_absurd_count_is_a_fault_and_leaves_no_trace(tmp_path: Path, absurd: str) -> None:
     made = sensor(build(tmp_path, TREE))
     made.open()
-    (tmp_path / Z / "energy_uj").write_text("-5")
-    assert made.read()[0] == Fault("the counter is negative (-5)")
+    (tmp_path / Z / "energy_uj").write_text(absurd)
+    energy, power, *dram = made.read()
+    assert isinstance(energy, Fault) and isinstance(power, Fault)
+    assert dram == [0.5, 0.0]
+    (tmp_path / Z / "energy_uj").write_text("2000000")
+    assert made.read()[0] == 2.0
+
+
+def test_a_part_that_appears_later_is_taken_up_at_the_next_opening(tmp_path: Path) -> None:
+    made = sensor(build(tmp_path, TREE))
+    made.open()
+    made.close()
+    build(tmp_path, {f"{Z}/intel-rapl:0:1/name": "core", f"{Z}/intel-rapl:0:1/energy_uj": "7000000"})
+    assert [c.name for c in made.open()][::2] == ["package-0", "dram", "core"]
+    assert made.read()[4] == 7.0
 
 
 @pytest.mark.parametrize(
@@ -145,8 +173,79 @@ def test_totals_over_restarts(tmp_path: Path, boot_id: str, raw: str, total_j: f
     assert second.read()[0] == pytest.approx(total_j)
 
 
+def counted(state: Path, boot_id: str, range_: float = 1000.0) -> tuple[WrapCounter, TotalsFile]:
+    """A counter as a new process finds it."""
+    counter, file = WrapCounter(range_, rate_max=150.0), TotalsFile(state, boot_id)
+    file.restore({"x": counter})
+    return counter, file
+
+
+def test_rounds_made_while_the_agent_was_down_are_counted(tmp_path: Path) -> None:
+    counter, file = counted(tmp_path / "totals", "boot-1")
+    for now_s in range(5):
+        counter.update(100.0 * now_s % 1000, now_s)
+    file.save({"x": counter}, now=True)
+    later, _ = counted(tmp_path / "totals", "boot-1")
+    assert later.update(100.0 * 3600 % 1000, 3600.0) == pytest.approx(360_000.0)
+
+
+def test_a_total_outlives_a_boot_in_which_the_register_could_not_be_read(tmp_path: Path) -> None:
+    counter, file = counted(tmp_path / "totals", "boot-1")
+    counter.update(700.0, 100.0)
+    file.save({"x": counter}, now=True)
+    counter, file = counted(tmp_path / "totals", "boot-2")
+    file.save({"x": counter}, now=True)
+    counter, _ = counted(tmp_path / "totals", "boot-2")
+    assert counter.update(50.0, 10.0) == 750.0
+
+
+_EVENTS = st.lists(
+    st.tuples(st.integers(0, 99), st.sampled_from(["read", "saved", "killed", "ended", "rebooted"])),
+    max_size=40,
+)
+
+
+@given(_EVENTS)
+def test_nothing_is_lost_or_doubled_over_restarts(
+    tmp_path_factory: pytest.TempPathFactory, events: list[tuple[int, str]]
+) -> None:
+    """Killed: what was not saved is forgotten, but the register has it. Rebooted after a clean end."""
+    state = tmp_path_factory.mktemp("state") / "totals"
+    range_ = 10_000  # no rate of this test goes half round it, so there is one answer
+    boot, register, true = 0, 9_900, 9_900
+    counter, file = counted(state, "boot-0", range_)
+    for now_s, (gain, event) in enumerate(events):
+        register, true = (register + gain) % range_, true + gain
+        assert counter.update(register, now_s) == true
+        if event not in ("read", "killed"):
+            file.save({"x": counter}, now=True)
+        if event == "rebooted":
+            boot, register = boot + 1, 0
+        if event in ("killed", "ended", "rebooted") and state.exists():
+            counter, file = counted(state, f"boot-{boot}", range_)
+
+
+def test_a_full_disk_costs_no_reading(tmp_path: Path) -> None:
+    made = PowercapSensor(
+        Host(build(tmp_path, TREE).root, tmp_path / "missing"), PowercapOptions(zone="intel-rapl:0")
+    )
+    made.open()
+    made.close()
+    assert made.read()[0] == 1.0
+
+
 @pytest.mark.parametrize(
-    "damage", ["", "{", "[]", '{"boot_id": 1, "totals": {"x": "y"}}', '{"totals": null}']
+    "damage",
+    [
+        "",
+        "{",
+        "[]",
+        '{"boot_id": 1, "totals": {"x": "y"}}',
+        '{"totals": null}',
+        '{"boot_id": "b", "totals": {"x": {"total": NaN, "raw": 1, "at_s": 1, "rate": null}}}',
+        '{"boot_id": "b", "totals": {"x": {"total": "9", "raw": 1, "at_s": 1, "rate": null}}}',
+        '{"boot_id": "b", "totals": {"x": {"total": 9}}}',
+    ],
 )
 def test_a_damaged_totals_file_is_a_new_beginning(tmp_path: Path, damage: str) -> None:
     file = tmp_path / "totals.json"
