@@ -1,18 +1,21 @@
 """Hardware monitoring chips: temperatures, voltages, currents, powers, fans.
 
-Source: Linux, Documentation/hwmon/sysfs-interface.rst (names and units of the attributes).
+Sources: Linux, Documentation/hwmon/sysfs-interface.rst (names and units of the attributes) and
+Documentation/gpu/amdgpu/thermal.rst (``freqN_input``).
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import msgspec
 
-from edgeagent.drivers.sysfs import Attribute, listing, text
+from edgeagent.drivers.counter import TotalsFile, WrapCounter
+from edgeagent.drivers.sysfs import Attribute, listing, natural, text
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Found, Host, Options, Sensor
 from edgeagent_sdk.errors import DriverError
@@ -34,6 +37,7 @@ _KINDS = {
     "power": _Kind("power", 1e-6, ("input", "average")),  # µW
     "energy": _Kind("energy", 1e-6, ("input",)),  # µJ
     "fan": _Kind("speed", 1.0, ("input",)),  # rpm
+    "freq": _Kind("frequency", 1.0, ("input",)),  # Hz
     "humidity": _Kind("humidity", 1e-3, ("input",)),  # m%
     "pwm": _Kind("duty", 1 / 255, ("",)),
 }
@@ -55,10 +59,15 @@ class _Chip(NamedTuple):
     name: str
 
     @property
-    def at(self) -> str:
-        """The device that the chip sits on; unlike the number in ``hwmonN`` it stays."""
-        device = self.directory / "device"
-        return device.resolve().name if device.exists() else self.directory.name
+    def places(self) -> tuple[str, ...]:
+        """What the chip can be told by, best first: the slot on its bus, its device, its number.
+        The slot stays; numbers, as in ``nvme0`` and ``hwmon3``, may be dealt anew at each boot."""
+        link = self.directory / "device"
+        if not link.exists():
+            return (self.directory.name,)
+        device = link.resolve()
+        slots = (place.name for place in (device, *device.parents) if _on_bus(place))
+        return next(slots, device.name), device.name, self.directory.name
 
 
 class HwmonSensor(Sensor):
@@ -71,15 +80,20 @@ class HwmonSensor(Sensor):
     def __init__(self, host: Host, options: HwmonOptions) -> None:
         super().__init__(host, options)
         self._inputs: list[tuple[Attribute, Attribute | None]] = []
+        self._energies: dict[int, str] = {}
+        self._counters: dict[str, WrapCounter] = {}
+        state = host.state_dir and host.state_dir / f"hwmon-{slug(f'{options.chip}-{options.at}')}.json"
+        self._totals = TotalsFile(state, text(host.path("/proc/sys/kernel/random/boot_id")))
 
     @classmethod
     def discover(cls, host: Host) -> Iterable[Found]:
         """Every chip that shows at least one value."""
         chips = [chip for chip in _chips(host) if any(_attributes(chip.directory))]
+        chips.sort(key=lambda chip: (chip.name, natural(chip.places[0])))
         names = unique([slug(chip.name) for chip in chips])
-        shared = {chip.name for chip in chips if [c.name for c in chips].count(chip.name) > 1}
         for chip, name in zip(chips, names, strict=True):
-            options = {"chip": chip.name} | ({"at": chip.at} if chip.name in shared and chip.at else {})
+            alike = [other for other in chips if other.name == chip.name]
+            options = {"chip": chip.name} | ({"at": _place(chip, alike)} if len(alike) > 1 else {})
             count = len(list(_attributes(chip.directory)))
             yield Found(f"hwmon-{name}"[:63], options, f"chip {chip.name}, {count} values")
 
@@ -94,6 +108,10 @@ class HwmonSensor(Sensor):
             (Attribute(path, _KINDS[kind].scale), _fault_flag(chip.directory, kind, index))
             for kind, index, path in found
         ]
+        self._energies = {i: name for i, name in enumerate(names) if name.startswith("energy/")}
+        fresh = {n: WrapCounter(None) for n in self._energies.values() if n not in self._counters}
+        self._totals.restore(fresh)
+        self._counters |= fresh
         return [
             Channel(
                 name.partition("/")[2],
@@ -105,10 +123,17 @@ class HwmonSensor(Sensor):
 
     def read(self) -> Sequence[Value]:
         """Every value; a sensor that its chip calls faulty is a fault."""
-        return [_value(attribute, flag) for attribute, flag in self._inputs]
+        values = [_value(attribute, flag) for attribute, flag in self._inputs]
+        for i, name in self._energies.items():
+            values[i] = _total(self._counters[name], values[i])
+        if self._energies:
+            self._totals.save(self._counters)
+        return values
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files, and save what energy has been counted."""
+        if self._energies:
+            self._totals.save(self._counters, now=True)
         for attribute, flag in self._inputs:
             attribute.close()
             if flag:
@@ -116,12 +141,13 @@ class HwmonSensor(Sensor):
 
     def _find(self) -> _Chip:
         wanted, at = self.options.chip, self.options.at
-        chips = [chip for chip in _chips(self.host) if chip.name == wanted and at in ("", chip.at)]
+        alike = [chip for chip in _chips(self.host) if chip.name == wanted]
+        chips = [chip for chip in alike if not at or at in chip.places]
         if len(chips) == 1:
             return chips[0]
         where = f"chip {wanted!r}" + (f" at {at!r}" if at else "")
         if chips:
-            places = ", ".join(repr(chip.at) for chip in chips)
+            places = ", ".join(repr(_place(chip, alike)) for chip in chips)
             raise DriverError(f"{where}: there are {len(chips)}", f"set the option `at` to one of {places}")
         known = ", ".join(sorted({chip.name for chip in _chips(self.host)})) or "none"
         raise DriverError(f"{where} is not there (chips here: {known})", "`edgeagent probe` lists what is")
@@ -132,6 +158,20 @@ def _chips(host: Host) -> Iterator[_Chip]:
         name = text(directory / "name")
         if name:
             yield _Chip(directory, name)
+
+
+def _on_bus(device: Path) -> bool:
+    """Whether it sits on a bus (and so in a slot), not only in a class of devices."""
+    try:
+        return (device / "subsystem").readlink().parent.name == "bus"
+    except OSError:
+        return False
+
+
+def _place(chip: _Chip, alike: Sequence[_Chip]) -> str:
+    """The best of its places that no other of the chips `alike` has."""
+    others = {place for other in alike if other.directory != chip.directory for place in other.places}
+    return next((place for place in chip.places if place not in others), chip.directory.name)
 
 
 def _attributes(directory: Path) -> Iterator[tuple[str, str, Path]]:
@@ -159,6 +199,15 @@ def _label(directory: Path, kind: str, index: str) -> str:
 def _fault_flag(directory: Path, kind: str, index: str) -> Attribute | None:
     path = directory / f"{kind}{index}_fault"
     return Attribute(path) if path.exists() else None
+
+
+def _total(counter: WrapCounter, energy_j: Value) -> Value:
+    """A driver that is loaded anew counts from 0 again: the total goes on."""
+    if isinstance(energy_j, Fault):
+        return energy_j
+    if energy_j < 0:
+        return Fault(f"the energy is negative ({energy_j:g} J)")
+    return counter.update(energy_j, time.monotonic())
 
 
 def _value(attribute: Attribute, flag: Attribute | None) -> Value:

@@ -143,7 +143,7 @@ def readable(path: Path) -> str:
 def listing(directory: Path, pattern: str = "*") -> list[Path]:
     """The entries of a directory, numbers in their natural order; nothing if it is not there."""
     try:
-        return sorted(directory.glob(pattern), key=lambda path: _natural(path.name))
+        return sorted(directory.glob(pattern), key=lambda path: natural(path.name))
     except OSError:
         return []
 
@@ -153,7 +153,8 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
+    """A sort key that puts ``temp10`` after ``temp2``."""
     parts: list[tuple[int, str]] = []
     digits = ""
     for char in f"{name}\0":

@@ -10,6 +10,7 @@ import pytest
 
 from edgeagent.drivers.hwmon import HwmonOptions, HwmonSensor
 from edgeagent_sdk.channel import Fault
+from edgeagent_sdk.driver import Host
 from edgeagent_sdk.errors import DriverError
 
 from .trees import EIO, build, good, reasons, values
@@ -47,6 +48,7 @@ def sensor(root: Path, files: dict[str, str | bytes | Path], at: str = "") -> Hw
         pytest.param(
             {"pwm1": "51", "pwm1_enable": "2"}, {"duty/pwm1": 0.2}, id="duty of 255, enable is none"
         ),
+        pytest.param({"freq1_input": "1500000000"}, {"frequency/freq1": 1.5e9}, id="frequency in Hz"),
         pytest.param({"humidity1_input": "45500"}, {"humidity/humidity1": 45.5}, id="humidity in m%"),
         pytest.param(
             {"temp1_input": "1000", "temp1_label": "Core #0 (hot!)\n"},
@@ -165,10 +167,72 @@ TWO: dict[str, str | bytes | Path] = {
 def test_discovery_tells_chips_of_one_name_apart(tmp_path: Path) -> None:
     found = list(HwmonSensor.discover(build(tmp_path, TWO)))
     assert [(f.device, f.options) for f in found] == [
+        ("hwmon-acpitz", {"chip": "acpitz"}),
         ("hwmon-nvme", {"chip": "nvme", "at": "0000:01:00.0"}),
         ("hwmon-nvme-2", {"chip": "nvme", "at": "0000:02:00.0"}),
-        ("hwmon-acpitz", {"chip": "acpitz"}),
     ]
+
+
+def nvme(slots: dict[str, str]) -> dict[str, str | bytes | Path]:
+    """Drives as the kernel shows them: numbered as they came up, each in its PCI slot."""
+    files: dict[str, str | bytes | Path] = {}
+    for i, (slot, celsius) in enumerate(slots.items()):
+        device = f"sys/devices/pci0000:00/{slot}"
+        files |= {
+            f"{device}/subsystem": Path("../../../bus/pci"),
+            f"{device}/nvme/nvme{i}/subsystem": Path("../../../../../class/nvme"),
+            f"{device}/nvme/nvme{i}/hwmon{i}/name": "nvme",
+            f"{device}/nvme/nvme{i}/hwmon{i}/temp1_input": celsius + "000",
+            f"{device}/nvme/nvme{i}/hwmon{i}/device": Path(f"../../nvme{i}"),
+            f"sys/class/hwmon/hwmon{i}": Path(f"../../../{device}/nvme/nvme{i}/hwmon{i}"),
+        }
+    return files
+
+
+@pytest.mark.parametrize("order", [("0000:01:00.0", "0000:02:00.0"), ("0000:02:00.0", "0000:01:00.0")])
+def test_a_drive_keeps_its_name_when_the_numbers_are_dealt_anew(
+    tmp_path: Path, order: tuple[str, str]
+) -> None:
+    celsius = {"0000:01:00.0": "30", "0000:02:00.0": "40"}
+    host = build(tmp_path, nvme({slot: celsius[slot] for slot in order}))
+    found = {f.device: HwmonSensor(host, HwmonOptions(**f.options)) for f in HwmonSensor.discover(host)}
+    assert {device: good(values(made)) for device, made in found.items()} == {
+        "hwmon-nvme": {"temperature/temp1": 30.0},
+        "hwmon-nvme-2": {"temperature/temp1": 40.0},
+    }
+
+
+def test_chips_of_one_name_on_one_device_are_told_by_their_number(tmp_path: Path) -> None:
+    files: dict[str, str | bytes | Path] = {"sys/devices/card0/x": ""}
+    for i in (0, 1):
+        files |= {
+            f"sys/class/hwmon/hwmon{i}/name": "gpu",
+            f"sys/class/hwmon/hwmon{i}/temp1_input": f"{i}000",
+            f"sys/class/hwmon/hwmon{i}/device": Path("../../../devices/card0"),
+        }
+    host = build(tmp_path, files)
+    found = [HwmonSensor(host, HwmonOptions(**f.options)) for f in HwmonSensor.discover(host)]
+    assert [good(values(made)) for made in found] == [{"temperature/temp1": 0.0}, {"temperature/temp1": 1.0}]
+    with pytest.raises(DriverError, match="one of 'hwmon0', 'hwmon1'"):
+        HwmonSensor(host, HwmonOptions(chip="gpu", at="card0")).open()
+
+
+def test_energy_goes_on_when_the_chips_driver_is_loaded_anew(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    host = Host(build(tmp_path, chip({"temp1_input": "1", "energy1_input": "5000000"})).root, state)
+    made = HwmonSensor(host, HwmonOptions(chip="chip"))
+    made.open()
+    assert made.read()[0] == 5.0
+    (tmp_path / H / "energy1_input").write_text("1000000")
+    assert made.read()[0] == 6.0
+    (tmp_path / H / "energy1_input").write_text("-1")
+    assert isinstance(made.read()[0], Fault)
+    made.close()
+    (tmp_path / H / "energy1_input").write_text("3000000")
+    again = HwmonSensor(host, HwmonOptions(chip="chip"))
+    again.open()
+    assert again.read()[0] == 8.0
 
 
 def test_a_chip_is_found_again_under_another_number(tmp_path: Path) -> None:
