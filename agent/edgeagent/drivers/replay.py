@@ -8,15 +8,18 @@ the time of the next row, as a meter's display would.
 from __future__ import annotations
 
 import csv
+import math
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
+from edgeagent.drivers.counter import WrapCounter
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Host, Options, Sensor
 from edgeagent_sdk.errors import DriverError, EdgeError
@@ -29,7 +32,7 @@ class ReplayOptions(Options):
 
     path: Annotated[str, msgspec.Meta(description="the CSV file; its first line names the columns")]
     speed: Annotated[
-        float, msgspec.Meta(gt=0, description="1 is real time, 60 plays a minute in a second")
+        float, msgspec.Meta(gt=0, le=1e9, description="1 is real time, 60 plays a minute in a second")
     ] = 1.0
     loop: Annotated[bool, msgspec.Meta(description="begin again at the end; counters go on rising")] = False
     time_column: Annotated[
@@ -54,13 +57,13 @@ class ReplaySensor(Sensor):
         self._begun_s: float | None = None
         self._times: list[float] = []
         self._rows: list[list[Value]] = []
-        self._counters: list[bool] = []
+        self._gains: list[float] = []
 
     def open(self) -> Sequence[Channel]:
         """Read the whole trace, so that a mistake in it shows before anything is played."""
         path = Path(self.options.path) if self.host.root == Path("/") else self.host.path(self.options.path)
         try:
-            with path.open(newline="", encoding="utf-8") as file:
+            with path.open(newline="", encoding="utf-8-sig") as file:
                 return self._load(path, csv.reader(file))
         except OSError as error:
             raise DriverError(f"{path}: {(error.strerror or str(error)).lower()}") from None
@@ -73,7 +76,7 @@ class ReplaySensor(Sensor):
         if self._begun_s is None:
             self._begun_s = now_s
         played_s = (now_s - self._begun_s) * self.options.speed
-        return row_at(self._times, self._rows, self._counters, played_s, loop=self.options.loop)
+        return row_at(self._times, self._rows, self._gains, played_s, loop=self.options.loop)
 
     def _load(self, path: Path, table: Iterator[list[str]]) -> list[Channel]:
         header = next(table, None)
@@ -82,7 +85,6 @@ class ReplaySensor(Sensor):
         time_index = self._time_index(path, header)
         columns = self._columns(path, header, time_index)
         channels = [_channel(path, name) for _, name in columns]
-        self._counters = [channel.quantity.kind is Kind.COUNTER for channel in channels]
         times: list[float] = []
         rows: list[list[Value]] = []
         for number, row in enumerate(table, 2):
@@ -96,6 +98,10 @@ class ReplaySensor(Sensor):
             raise DriverError(f"{path}: has a header but no rows")
         self._times = [moment - times[0] for moment in times]
         self._rows = rows
+        self._gains = [
+            _count_on(rows, i) if channel.quantity.kind is Kind.COUNTER else 0.0
+            for i, channel in enumerate(channels)
+        ]
         return channels
 
     def _time_index(self, path: Path, header: list[str]) -> int:
@@ -121,34 +127,41 @@ class ReplaySensor(Sensor):
 def row_at(
     times: Sequence[float],
     rows: Sequence[Sequence[Value]],
-    counters: Sequence[bool],
+    gains: Sequence[float],
     played_s: float,
     *,
     loop: bool,
 ) -> list[Value]:
     """The values that hold `played_s` into a trace.
 
-    A trace lasts until its last row has held for as long as the one before it. Each loop adds to a
-    counter what the trace counts from its first to its last row.
+    A trace lasts until its last row has held for as long as the one before it.
 
     Args:
         times: shape (n,), seconds from 0, rising.
         rows: shape (n, channels).
-        counters: shape (channels,), which channels count.
+        gains: shape (channels,), what each round adds: 0 for a gauge, for a counter what the trace counts.
     """
     period_s = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1.0)
     rounds, at_s = divmod(played_s, period_s)
     if rounds and not loop:
-        return [Fault("the trace has ended")] * len(counters)
-    row = list(rows[bisect_right(times, at_s) - 1])
-    for i, counts in enumerate(counters):
-        value, first, last = row[i], rows[0][i], rows[-1][i]
-        if counts and rounds and not any(isinstance(v, Fault) for v in (value, first, last)):
-            assert (
-                not isinstance(value, Fault) and not isinstance(first, Fault) and not isinstance(last, Fault)
-            )
-            row[i] = value + rounds * (last - first)
-    return row
+        return [Fault("the trace has ended")] * len(gains)
+    row = rows[bisect_right(times, at_s) - 1]
+    return [
+        value if isinstance(value, Fault) else value + rounds * gain
+        for value, gain in zip(row, gains, strict=True)
+    ]
+
+
+def _count_on(rows: Sequence[list[Value]], column: int) -> float:
+    """Make a column rise over falls, where the recorded counter began again; what it counts in all."""
+    counter = WrapCounter(None)
+    totals = []
+    for row in rows:
+        value = row[column]
+        if not isinstance(value, Fault) and 0 <= value < math.inf:
+            row[column] = counter.update(value, 0.0)
+            totals.append(counter.total)
+    return totals[-1] - totals[0] if totals else 0.0
 
 
 def _channel(path: Path, name: str) -> Channel:
@@ -160,10 +173,9 @@ def _channel(path: Path, name: str) -> Channel:
 
 
 def _seconds(where: str, cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        pass
+    with suppress(ValueError):
+        if math.isfinite(seconds := float(cell)):
+            return seconds
     try:
         moment = datetime.fromisoformat(cell)
     except ValueError:

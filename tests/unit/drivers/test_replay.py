@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import time
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeagent.drivers.replay import ReplayOptions, ReplaySensor, row_at
@@ -39,26 +40,45 @@ def sensor(tmp_path: Path, text: str | bytes, **options: object) -> ReplaySensor
 def test_the_row_of_a_moment(at_s: float, loop: bool, power: float, energy: float) -> None:
     times = [0.0, 1.0, 3.0]
     rows = [[100.0, 0.0], [200.0, 150.0], [300.0, 650.0]]
-    assert row_at(times, rows, [False, True], at_s, loop=loop) == [power, energy]
+    assert row_at(times, rows, [0.0, 650.0], at_s, loop=loop) == [power, energy]
 
 
 def test_a_trace_that_has_ended_is_a_fault() -> None:
-    assert row_at([0.0, 1.0], [[1.0], [2.0]], [False], 2.0, loop=False) == [Fault("the trace has ended")]
+    assert row_at([0.0, 1.0], [[1.0], [2.0]], [0.0], 2.0, loop=False) == [Fault("the trace has ended")]
 
 
+_CELLS = st.one_of(st.just(""), st.just("n/a"), st.integers(0, 1000).map(str))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # each example writes its own trace
 @given(
-    st.lists(st.tuples(st.floats(0.01, 100), st.floats(0, 100)), min_size=1, max_size=10),
-    st.lists(st.floats(0, 1000), max_size=20),
+    rows=st.lists(st.tuples(st.integers(1, 100), _CELLS), min_size=1, max_size=10),
+    moments_s=st.lists(st.floats(0, 1000), max_size=20),
 )
-def test_a_looping_counter_never_falls(steps: list[tuple[float, float]], moments: list[float]) -> None:
-    times, totals = [0.0], [0.0]
-    for pause, gain in steps:
-        times.append(times[-1] + pause)
-        totals.append(totals[-1] + gain)
-    played = [row_at(times, [[t] for t in totals], [True], m, loop=True)[0] for m in sorted(moments)]
-    assert all(not isinstance(v, Fault) for v in played)
+def test_a_looping_counter_never_falls(
+    tmp_path: Path, rows: list[tuple[int, str]], moments_s: list[float]
+) -> None:
+    """Nor where cells are empty or the recorded counter began again."""
+    times = list(accumulate(pause for pause, _ in rows))
+    lines = "".join(f"{at},{cell}\n" for at, (_, cell) in zip(times, rows, strict=True))
+    made = sensor(tmp_path, f"t,energy/x\n{lines}", loop=True)
+    made.open()
+    with pytest.MonkeyPatch.context() as patch:
+        clock = iter([0.0, *sorted(moments_s)])
+        patch.setattr("edgeagent.drivers.replay.time.monotonic", lambda: next(clock))
+        played = [made.read()[0] for _ in range(1 + len(moments_s))]
     numbers = [v for v in played if not isinstance(v, Fault)]
-    assert all(b >= a - 1e-9 for a, b in pairwise(numbers))
+    assert all(b >= a for a, b in pairwise(numbers))
+
+
+def test_a_counter_that_began_again_goes_on_rising(tmp_path: Path) -> None:
+    made = sensor(tmp_path, "t,energy/x\n0,\n1,100\n2,150\n3,20\n4,\n", loop=True, speed=1.0)
+    made.open()
+    with pytest.MonkeyPatch.context() as patch:
+        clock = iter(range(10))
+        patch.setattr("edgeagent.drivers.replay.time.monotonic", lambda: float(next(clock)))
+        played = [made.read()[0] for _ in range(10)]
+    assert [v for v in played if not isinstance(v, Fault)] == [100, 150, 170, 170, 220, 240]
 
 
 def test_columns_by_header(tmp_path: Path) -> None:
@@ -72,6 +92,22 @@ def test_columns_by_option_and_iso_times(tmp_path: Path) -> None:
     made = sensor(tmp_path, text, columns={"watts": "power/in"}, speed=1e9, loop=True)
     assert [f"{c.quantity.name}/{c.name}" for c in made.open()] == ["power/in"]
     assert made.read() == [5.0]
+
+
+def test_a_spreadsheets_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    made = sensor(tmp_path, "\ufefftime_s,power/x\n0,1\n", time_column="time_s")
+    made.open()
+    assert made.read() == [1.0]
+
+
+def test_the_agent_plays_on_after_opening_anew(tmp_path: Path) -> None:
+    made = sensor(tmp_path, "t,power/x\n0,1\n1000,2\n", speed=1e6)
+    made.open()
+    made.read()
+    time.sleep(0.003)
+    made.close()
+    made.open()
+    assert made.read() == [Fault("the trace has ended")]
 
 
 def test_empty_cells_and_words_are_faults(tmp_path: Path) -> None:
@@ -109,6 +145,8 @@ def test_a_real_trace_is_played_in_place() -> None:
         pytest.param(
             "t,power/x\nsoon,1\n", {}, ":2: 'soon' is neither seconds nor an ISO 8601 time", id="time"
         ),
+        pytest.param("t,power/x\nnan,1\n", {}, ":2: 'nan' is neither seconds", id="time is no number"),
+        pytest.param("t,power/x\n0,1\n1e999,1\n", {}, ":3: '1e999' is neither seconds", id="endless"),
         pytest.param("t,power/x\n1,1\n1,2\n", {}, ":3: the time does not rise", id="time stands still"),
         pytest.param("t,w\n0,1\n", {"columns": {"v": "power/x"}}, "no column 'v'; known: t, w", id="column"),
         pytest.param(
