@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
@@ -17,17 +18,22 @@ from typing import Annotated
 
 import msgspec
 
+from edgeagent.drivers.counter import WrapCounter
 from edgeagent.drivers.sysfs import Attribute, listing, read_all, reason
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Found, Host, Options, Sensor
 from edgeagent_sdk.errors import DriverError
-from edgeagent_sdk.names import slug
+from edgeagent_sdk.names import slug, unique
 
 #: USER_HZ, the unit of times in /proc/stat.
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 #: /proc/diskstats counts sectors of 512 bytes, whatever the disk's own are.
 _SECTOR_BYTES = 512.0
+
+
+#: Of a mount point's path, so much stands in its channels' names.
+_NAME_MAX = 50
 
 
 class HostOptions(Options):
@@ -85,7 +91,7 @@ class HostSensor(Sensor):
             try:
                 source = make(self.host, self.options)
                 source.values()
-            except (OSError, ValueError, LookupError):
+            except (OSError, ValueError, LookupError, ArithmeticError):
                 continue  # this kernel does not have it, or not in a form we know
             if source.channels:
                 self._sources.append(source)
@@ -95,20 +101,26 @@ class HostSensor(Sensor):
 
     def read(self) -> Sequence[Value]:
         """Every source; one that fails costs its own channels only."""
-        values: list[Value] = []
-        for source in self._sources:
-            try:
-                values += source.values()
-            except OSError as error:
-                values += [Fault(reason(error))] * len(source.channels)
-            except (ValueError, LookupError) as error:
-                values += [Fault(f"not in the form expected: {error}")] * len(source.channels)
-        return values
+        return [value for source in self._sources for value in _values(source)]
 
     def close(self) -> None:
         """Close the files."""
         for source in self._sources:
             source.close()
+
+
+def _values(source: _Source) -> Sequence[Value]:
+    """One value for each channel of a source, whatever its file says now."""
+    try:
+        values = source.values()
+        if len(values) == len(source.channels):
+            return values
+        why = f"not in the form expected: {len(values)} values for {len(source.channels)} channels"
+    except OSError as error:
+        why = reason(error)
+    except (ValueError, LookupError, ArithmeticError) as error:
+        why = f"not in the form expected: {error}"
+    return [Fault(why)] * len(source.channels)
 
 
 class _Cpu(_Source):
@@ -120,6 +132,7 @@ class _Cpu(_Source):
     def __init__(self, host: Host, options: HostOptions) -> None:
         self._path = host.path("/proc/stat")
         self._before = (0.0, 0.0)
+        self._times = [0.0] * len(self._MODES)
         self.channels = [Channel("cpu", "utilization", description="share of all CPUs not idle")]
         self.channels += [Channel(f"cpu-{m}", "duration", description=f"CPU time: {m}") for m in self._MODES]
 
@@ -132,9 +145,11 @@ class _Cpu(_Source):
         total, idle = sum(times), sum(times[i] for i in self._IDLE)
         spent, idled = total - self._before[0], idle - self._before[1]
         self._before = (total, idle)
-        # The kernel's idle time may run back a little; a share stays between 0 and 1.
+        # The kernel's idle and iowait times may run back a little (proc(5)); a counter does not,
+        # and a share stays between 0 and 1.
+        self._times = [max(pair) for pair in zip(times, self._times, strict=True)]
         used = min(1.0, max(0.0, 1.0 - idled / spent)) if spent > 0 else 0.0
-        return [used, *times]
+        return [used, *self._times]
 
 
 class _Load(_Source):
@@ -213,13 +228,18 @@ class _Network(_Source):
             Attribute(path / "statistics" / file) for path in interfaces for file in ("rx_bytes", "tx_bytes")
         ]
         self.channels = [
-            Channel(f"{slug(path.name)}-{way}", "data", description=f"{path.name}: bytes {words}")
-            for path in interfaces
+            Channel(f"{name}-{way}", "data", description=f"{path.name}: bytes {words}")
+            for name, path in zip(unique([slug(p.name) for p in interfaces]), interfaces, strict=True)
             for way, words in (("rx", "received"), ("tx", "sent"))
         ]
+        self._totals = [WrapCounter(None) for _ in self._files]  # one that is plugged in again begins at 0
 
     def values(self) -> Sequence[Value]:
-        return read_all(self._files)
+        now_s = time.monotonic()
+        return [
+            value if isinstance(value, Fault) else total.update(value, now_s)
+            for value, total in zip(read_all(self._files), self._totals, strict=True)
+        ]
 
     def close(self) -> None:
         for file in self._files:
@@ -229,17 +249,18 @@ class _Network(_Source):
 class _Disk(_Source):
     """/proc/diskstats: bytes read and written, and time busy, of each whole disk."""
 
-    # Fields after the name, counted from 0 (Documentation/admin-guide/iostats.rst).
+    # Fields after the name, counted from 0 (Documentation/admin-guide/iostats.rst), and where they wrap:
+    # milliseconds are an unsigned int of the kernel's, 50 days of a busy disk.
     _FIELDS = (
-        (2, "read", "data", _SECTOR_BYTES),
-        (6, "written", "data", _SECTOR_BYTES),
-        (9, "busy", "duration", 1e-3),
+        (2, "read", "data", _SECTOR_BYTES, None),
+        (6, "written", "data", _SECTOR_BYTES, None),
+        (9, "busy", "duration", 1e-3, 2.0**32),
     )
 
     def __init__(self, host: Host, options: HostOptions) -> None:
         self._path = host.path("/proc/diskstats")
         block = host.path("/sys/block")
-        whole = {path.name for path in listing(block)} if block.is_dir() else None
+        whole = {path.name.replace("!", "/") for path in listing(block)} if block.is_dir() else None
         self._disks = [
             name
             for name in self._rows()
@@ -247,21 +268,24 @@ class _Disk(_Source):
             and not any(fnmatch(name, pattern) for pattern in options.exclude_disks)
         ]
         self.channels = [
-            Channel(f"{slug(disk)}-{what}", quantity, description=f"disk {disk}: {what}")
-            for disk in self._disks
-            for _, what, quantity, _ in self._FIELDS
+            Channel(f"{name}-{what}", quantity, description=f"disk {disk}: {what}")
+            for name, disk in zip(unique([slug(d) for d in self._disks]), self._disks, strict=True)
+            for _, what, quantity, _, _ in self._FIELDS
         ]
+        self._totals = {disk: [WrapCounter(wrap) for *_, wrap in self._FIELDS] for disk in self._disks}
 
     def _rows(self) -> dict[str, list[bytes]]:
         rows = [line.split() for line in self._path.read_bytes().splitlines()]
         return {row[2].decode("utf-8", "replace"): row[3:] for row in rows if len(row) >= 13}
 
     def values(self) -> Sequence[Value]:
-        rows = self._rows()
+        rows, now_s = self._rows(), time.monotonic()
         return [
-            int(rows[disk][field]) * scale if disk in rows else Fault(f"disk {disk} is gone")
-            for disk in self._disks
-            for field, _, _, scale in self._FIELDS
+            total.update(int(rows[disk][field]), now_s) * scale
+            if disk in rows
+            else Fault(f"disk {disk} is gone")
+            for disk, totals in self._totals.items()
+            for total, (field, _, _, scale, _) in zip(totals, self._FIELDS, strict=True)
         ]
 
 
@@ -270,7 +294,7 @@ class _Filesystem(_Source):
 
     def __init__(self, host: Host, options: HostOptions) -> None:
         self._mounts = [host.path(mount) for mount in options.filesystems]
-        names = [slug(mount.strip("/"), "root") for mount in options.filesystems]
+        names = unique([slug(mount.strip("/")[:_NAME_MAX], "root") for mount in options.filesystems])
         self.channels = [
             Channel(f"fs-{name}-{what}", "size", description=f"file system {mount}: bytes {what}")
             for name, mount in zip(names, options.filesystems, strict=True)

@@ -133,6 +133,87 @@ def test_utilization_is_the_share_since_the_last_reading(tmp_path: Path, later: 
     assert made.read()[0] == pytest.approx(share)
 
 
+def later(tmp_path: Path, files: dict[str, str | bytes | Path]) -> dict[str, float]:
+    """The counters of the made-up machine, after these files have changed under an open driver."""
+    made = HostSensor(build(tmp_path, PROC), HostOptions(filesystems=()))
+    channels = made.open()
+    build(tmp_path, files)
+    read = {f"{c.quantity.name}/{c.name}": v for c, v in zip(channels, made.read(), strict=True)}
+    made.close()
+    return good(read)
+
+
+@pytest.mark.parametrize(
+    ("files", "channel", "total"),
+    [
+        pytest.param(
+            {"proc/stat": "cpu  100 0 50 800 20\n"},
+            "duration/cpu-iowait",
+            0.5,
+            id="iowait runs back, proc(5)",
+        ),
+        pytest.param(
+            {"sys/class/net/eth0/statistics/rx_bytes": "5"}, "data/eth0-rx", 12350, id="plugged in again"
+        ),
+        pytest.param(
+            {"proc/diskstats": "8 0 sda 1 0 2 0 1 0 4 0 0 7 0 0 0 0"},
+            "data/sda-read",
+            1024000 + 1024,
+            id="a disk that is plugged in again",
+        ),
+        pytest.param(
+            {"proc/diskstats": "8 0 sda 10 0 2000 0 20 0 4000 0 0 500 0 0 0 0"},
+            "duration/sda-busy",
+            2**32 / 1000 - 1.0 + 1.5,
+            id="milliseconds wrap",
+        ),
+    ],
+)
+def test_counters_never_fall(
+    tmp_path: Path, files: dict[str, str | bytes | Path], channel: str, total: float
+) -> None:
+    assert later(tmp_path, files)[channel] == pytest.approx(total)
+
+
+def test_names_that_fall_together_are_told_apart(tmp_path: Path) -> None:
+    long = "/mnt/" + "x" * 80
+    made = HostSensor(
+        build(
+            tmp_path,
+            {
+                "proc/loadavg": "1 2 3 4/5 6",
+                "root/x": "",
+                f"{long}/x": "",
+                "sys/class/net/wan@1/statistics/rx_bytes": "1",
+                "sys/class/net/wan#1/statistics/rx_bytes": "2",
+            },
+        ),
+        HostOptions(filesystems=("/", "/root", long)),
+    )
+    keys = [channel.key for channel in made.open()]
+    assert len(keys) == len(set(keys)) == 3 + 4 + 6
+    made.close()
+
+
+def test_absurd_contents_are_faults_of_their_own(tmp_path: Path) -> None:
+    made = HostSensor(build(tmp_path, PROC), HostOptions(filesystems=()))
+    channels = made.open()
+    build(
+        tmp_path,
+        {
+            "proc/stat": b"cpu \xff\xfe 1 2 3\n",
+            "proc/loadavg": "",
+            "proc/meminfo": "MemTotal: 0 kB\nMemAvailable: 0 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n",
+            "proc/pressure/cpu": "",
+            "sys/class/net/eth0/statistics/rx_bytes": b"\xff",
+        },
+    )
+    read = {f"{c.quantity.name}/{c.name}": v for c, v in zip(channels, made.read(), strict=True)}
+    assert set(good(read)) == {"data/eth0-tx", "data/sda-read", "data/sda-written", "duration/sda-busy"}
+    assert made.read()  # and it lives on
+    made.close()
+
+
 def test_what_a_kernel_does_not_have_gives_no_channel(tmp_path: Path) -> None:
     made = HostSensor(build(tmp_path, {"proc/loadavg": "1 2 3 4/5 6"}), HostOptions(filesystems=()))
     assert good(values(made)) == {"load/load-1min": 1.0, "load/load-5min": 2.0, "load/load-15min": 3.0}
