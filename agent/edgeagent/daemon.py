@@ -61,7 +61,8 @@ class Process:
         signal.signal(signal.SIGHUP, self._reload)
         threading.excepthook = self._thread_broke
         self._agent.start()
-        _LOG.info("%s runs with %d devices", self._agent.identity, len(self._agent.config.devices))
+        devices = len(self._agent.config.devices)
+        _LOG.info("%s runs with %d device%s", self._agent.identity, devices, "s" * (devices != 1))
         sdnotify.notify("READY=1")
         self._loop()
         sdnotify.notify("STOPPING=1")

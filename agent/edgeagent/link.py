@@ -121,10 +121,11 @@ class Link:
         self._trouble = ""
 
     def _claimed(self, ours: bool) -> None:
-        self._on_road(ours)
         if ours:
+            # Before any batch: the aggregator takes none from another installation than the one announced.
             self.announce()
             self._flush_events()
+        self._on_road(ours)
 
     def _lost(self, reason: str) -> None:
         self._claim.cancel()

@@ -107,6 +107,8 @@ class Sampler(threading.Thread):
             self._ended.wait(pause_s)
 
     def _adopt(self, channels: Sequence[Channel]) -> None:
+        if not channels:
+            raise DriverError("the driver found nothing to read there")
         old = self.stream.channels if self.stream else []
         if [(c.key, c.minimum, c.maximum) for c in channels] == [(c.key, c.minimum, c.maximum) for c in old]:
             return

@@ -24,7 +24,7 @@ def aggregate(
     store: Annotated[str, typer.Option(help="sqlite, influx1 or influx2; default: what answers there")] = "",
     store_url: Annotated[str, typer.Option(help="http://host:port", envvar="INFLUX_URL")] = "",
     store_path: Annotated[str, typer.Option(help="file of the embedded store (sqlite)")] = "",
-    listen: Annotated[str, typer.Option(help="address of the HTTP API  [default: 127.0.0.1:8700]")] = "",
+    listen: Annotated[str, typer.Option(help="address of the HTTP API", show_default="127.0.0.1:8700")] = "",
     state_dir: Annotated[str, typer.Option(help="directory for dead letters")] = "",
     replica: Annotated[str, typer.Option(help="name among the replicas of a group")] = "",
     unshared: Annotated[
