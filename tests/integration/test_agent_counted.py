@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent_sdk.messages import Status
 from edgeagent_sdk.names import Identity
+from tests.faults.verdict import read_ledger
 from tests.responder import Responder, responder
 from tests.services import Service, mosquitto, wait_until
 
@@ -68,6 +69,10 @@ class Stage:
             f'ledger = "{self.directory}/{name}.ledger"\nchannels = 1\n{more}\n'
         )
 
+    def produced(self, name: str = "counter") -> set[int]:
+        """The numbers that the agent has certainly taken from a counting device."""
+        return set(read_ledger(self.directory / f"{name}.ledger").taken)
+
     def log(self) -> str:
         return self.agent.log.read_text("utf-8")
 
@@ -96,10 +101,10 @@ def test_a_reload_loses_no_reading(stage: Stage) -> None:
     stage.agent.signal(signal.SIGHUP)
     time.sleep(0.7)
     assert stage.agent.stop() == 0
-    produced = [int(n) for n in (stage.directory / "counter.ledger").read_text().split()]
-    wait_until(lambda: set(produced) <= set(numbers(stage.taken)), "all of them arrive")
-    second = [int(n) for n in (stage.directory / "second.ledger").read_text().split()]
-    assert set(second) <= set(numbers(stage.taken, "second"))
+    produced = stage.produced()
+    wait_until(lambda: produced <= set(numbers(stage.taken)), "all of them arrive")
+    second = stage.produced("second")
+    assert second <= set(numbers(stage.taken, "second"))
 
 
 def test_another_broker_after_a_reload(stage: Stage, tmp_path: Path) -> None:
@@ -134,7 +139,7 @@ def test_a_clean_stop_takes_less_than_five_seconds_and_loses_nothing(
         stage.agent.start()
         time.sleep(1)
         stage.agent.stop()
-    produced = {int(n) for n in (stage.directory / "counter.ledger").read_text().split()}
+    produced = stage.produced()
     wait_until(lambda: produced <= set(numbers(stage.taken)), "all of them arrive")
     assert status(stage.taken) is Status.OFFLINE
 
