@@ -33,6 +33,9 @@ _INCOMPLETE_KEPT = 1000
 #: Unacknowledged messages that we are ready to hold; brokers have a limit of their own beside it.
 _IN_FLIGHT = 1000
 
+#: A healthy store answers a write sooner.
+_SILENCE_MAX_S = 5.0
+
 _DAY_NS = 86400 * 10**9
 
 
@@ -70,6 +73,8 @@ class Aggregator:
         """Why this aggregator does not work now; empty if it does."""
         if not self._session.connected.is_set():
             return self._session.trouble or "not connected to the broker yet"
+        if self.writer.silence_s > _SILENCE_MAX_S:
+            return f"the store has not answered a write for {self.writer.silence_s:.0f} s"
         return self._refused or self.writer.trouble
 
     def start(self) -> None:

@@ -66,7 +66,14 @@ class Writer(threading.Thread):
         self._lock = threading.Lock()
         self._turned_away = False
         self._tend_s = 0.0
+        self._begun_s = 0.0
         self._stopping = threading.Event()
+
+    @property
+    def silence_s(self) -> float:
+        """How long the write under way has had no answer; 0 if none is."""
+        begun_s = self._begun_s
+        return time.monotonic() - begun_s if begun_s else 0.0
 
     def offer(self, arrival: Arrival) -> bool:
         """Take a batch over, or refuse it because too much waits."""
@@ -140,7 +147,7 @@ class Writer(threading.Thread):
         """Write until the store has it; False if we are to stop before."""
         pause_s = _RETRY_MIN_S
         while True:
-            begun = time.monotonic()
+            begun_s = self._begun_s = time.monotonic()
             try:
                 self._store.write([payload for _, payload in parts])
             except StoreRejected as error:
@@ -158,9 +165,11 @@ class Writer(threading.Thread):
             else:
                 self._recovered()
                 self.writes += 1
-                self.write_s += time.monotonic() - begun
+                self.write_s += time.monotonic() - begun_s
                 self.written_bytes += sum(len(payload) for _, payload in parts)
                 return True
+            finally:
+                self._begun_s = 0.0
 
     def _refused(self, parts: Sequence[tuple[Node, bytes]], lines: set[bytes], reason: str) -> None:
         for node, payload in parts:

@@ -434,7 +434,7 @@ def test_it_stops_in_time_though_neither_store_nor_readers_get_an_answer(loop: L
 
         reader = threading.Thread(target=read)
         reader.start()
-        time.sleep(0.5)
+        wait_until(lambda: "has not answered a write for" in loop.illness(), "unhealthy")
         begun = time.monotonic()
         assert loop.aggregator.stop() == 0
         assert time.monotonic() - begun < 5

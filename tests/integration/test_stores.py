@@ -218,7 +218,31 @@ def test_retention(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.points == [(new, 2.0)]
 
 
-@pytest.mark.parametrize("run_s", [0.5, 4.0])
+def test_a_full_embedded_store_forgets_the_oldest(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    made = SqliteStore(SqliteOptions(path=str(path), max_bytes=1 << 20))
+    begun = time.time_ns() - 86400 * S
+    for i in range(40):
+        made.write(
+            [
+                line("power", f"c{c}", 1.0, begun + (i * 200 + k) * 10 * S)
+                for c in range(10)
+                for k in range(200)
+            ]
+        )
+        made.tend()
+    for _ in range(200):
+        made.tend()
+    found = made.query(Query(0, time.time_ns()))
+    last_ns = begun + (40 * 200 - 1) * 10 * S
+    assert len(found) == 10 and all(series.points[-1][0] == last_ns for series in found)
+    assert len({series.points[0][0] for series in found}) == 1, "all are cut at the same time"
+    assert 10_000 < sum(len(series.points) for series in found) < 60_000
+    assert path.stat().st_size < 4 << 20
+    made.close()
+
+
+@pytest.mark.parametrize("run_s", [1.5, 4.0])
 def test_a_victoria_that_is_killed_has_lost_nothing(tmp_path: Path, run_s: float) -> None:
     """It keeps its newest seconds in memory and the index of new series even longer."""
     with victoria(tmp_path) as server:

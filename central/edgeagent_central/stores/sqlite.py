@@ -37,6 +37,9 @@ CREATE TABLE IF NOT EXISTS batch (node TEXT NOT NULL, site TEXT NOT NULL, time_n
 
 _SWEEP_S = 60.0
 
+#: The share of the time that is kept which goes at once when the file is full; the writer waits for it.
+_SLICE = 0.01
+
 _NAMES = "quantity, channel, device, node, site"
 
 
@@ -47,6 +50,9 @@ class SqliteOptions(StoreOptions, frozen=True):
     retention_days: Annotated[float, msgspec.Meta(description="points older than this are deleted", gt=0)] = (
         30.0
     )
+    max_bytes: Annotated[
+        int, msgspec.Meta(description="when the points take more, the oldest are deleted", ge=1 << 20)
+    ] = 2 << 30
 
 
 class SqliteStore(Store):
@@ -93,10 +99,17 @@ class SqliteStore(Store):
             raise StoreDown(f"store {self.options.path}: {error}") from None
 
     def tend(self) -> None:
-        """Delete what is past its retention, now and then."""
-        if time.monotonic() >= self._sweep_s:
-            self._sweep_s = time.monotonic() + _SWEEP_S
-            self._sweep()
+        """Delete what is past its retention now and then, and the oldest as soon as there is too much."""
+        try:
+            if time.monotonic() >= self._sweep_s:
+                self._sweep_s = time.monotonic() + _SWEEP_S
+                self._delete_before(time.time_ns() - int(self.options.retention_days * 86400e9))
+            if self._used_bytes() > self.options.max_bytes and (oldest := self._oldest_ns()):
+                self._delete_before(oldest + int((time.time_ns() - oldest) * _SLICE))
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StoreDown(f"store {self.options.path}: {error}") from None
 
     def query(self, query: Query) -> list[Series]:
         """By series, then by time."""
@@ -148,18 +161,25 @@ class SqliteStore(Store):
             if points:
                 yield Series._make([*names, points])
 
-    def _sweep(self) -> None:
-        """Delete what is past its retention; an error here is no reason to stop writing."""
-        before_ns = time.time_ns() - int(self.options.retention_days * 86400e9)
-        try:
-            for (series,) in self._db.execute("SELECT id FROM series").fetchall():
-                self._db.execute(
-                    "DELETE FROM point WHERE series = ? AND time_ns < ?",
-                    (series, before_ns),
-                )
-            self._db.execute("DELETE FROM batch WHERE time_ns < ?", (before_ns,))
-        except sqlite3.Error:
-            return
+    def _used_bytes(self) -> int:
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def _oldest_ns(self) -> int | None:
+        found = self._db.execute(
+            "SELECT min((SELECT min(time_ns) FROM point WHERE series = id)) FROM series"
+        ).fetchone()[0]
+        return None if found is None else int(found)
+
+    def _delete_before(self, time_ns: int) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        for (series,) in self._db.execute("SELECT id FROM series").fetchall():
+            self._db.execute("DELETE FROM point WHERE series = ? AND time_ns < ?", (series, time_ns))
+        self._db.execute("DELETE FROM batch WHERE time_ns < ?", (time_ns,))
+        self._db.execute("COMMIT")
 
 
 def _select(quantity: str, step_ns: int) -> str:
