@@ -28,6 +28,14 @@ _HEADER = re.compile(
     rf"{MEASUREMENT},node=(?P<node>{NAME_PATTERN}),site=(?P<site>{NAME_PATTERN}) "
     rf"(?P<fields>[^ \n]+) (?P<time>\d{{1,19}})".encode()
 )
+_COUNT, _TEXT = r"(-?\d{1,18})i", r'"([^"\\,= \n]*)"'
+#: What `encode_header` makes: the fields in their order. Read in one go, for there is one to each batch.
+_USUAL = re.compile(
+    rf"{MEASUREMENT},node=({NAME_PATTERN}),site=({NAME_PATTERN}) "
+    rf"boot={_TEXT},seq={_COUNT},readings={_COUNT},clock={_TEXT}"
+    rf"(?:,instance={_TEXT})?(?:,merged={_COUNT})?(?:,thinned={_COUNT})? (\d{{1,19}})",
+    re.ASCII,
+)
 _FIELD = re.compile(rb'([a-z_]+)=(?:"([^"\\,= ]*)"|(-?\d{1,18})i|([-+.\deE]+))(?:,|$)')
 
 
@@ -71,6 +79,31 @@ def decode_header(line: bytes) -> Header:
     Raises:
         WireError: not a header, or a field that must be there is missing.
     """
+    header = _usual(line) or _any_order(line)
+    if min(header.readings, header.thinned, header.merged) < 0 or header.seq < header.merged:
+        raise WireError("a count of the header cannot be")
+    return header
+
+
+def _usual(line: bytes) -> Header | None:
+    match = _USUAL.fullmatch(line.decode("utf-8", "replace"))
+    if match is None:
+        return None
+    node, site, boot, seq, readings, clock, instance, merged, thinned, stamp = match.groups()
+    return Header(
+        Identity(site, node),
+        boot,
+        int(seq),
+        int(readings),
+        clock,
+        decode_time_ns(stamp.encode()),
+        instance or "",
+        int(merged or 0),
+        int(thinned or 0),
+    )
+
+
+def _any_order(line: bytes) -> Header:
     match = _HEADER.fullmatch(line)
     if match is None:
         raise WireError(f"the first line is not a header ({MEASUREMENT},node=…,site=… boot=…,seq=…)")
@@ -101,8 +134,6 @@ def decode_header(line: bytes) -> Header:
         raise WireError(f"the header lacks {error.args[0]!r}") from None
     except ValueError:
         raise WireError("a count of the header is not a whole number") from None
-    if min(header.readings, header.thinned, header.merged) < 0 or header.seq < header.merged:
-        raise WireError("a count of the header cannot be")
     return header
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeagent_sdk import batch as module
 from edgeagent_sdk.batch import Header, decode_batch, decode_header, encode_header
 from edgeagent_sdk.errors import WireError
 from edgeagent_sdk.lineproto import TIME_MAX_NS, encode_readings
@@ -39,6 +42,23 @@ def test_the_header_of_the_design() -> None:
 @given(HEADERS)
 def test_every_header_reads_back(header: Header) -> None:
     assert decode_header(encode_header(header).encode().removesuffix(b"\n")) == header
+
+
+def outcome(read: Callable[[bytes], Header | None], line: bytes) -> Header | str | None:
+    try:
+        return read(line)
+    except WireError as error:
+        return str(error)
+
+
+@given(HEADERS, st.integers(0, 300), st.sampled_from(["", "x", "0", "-", '"', ",", "=", "٣", "i", "\n", " "]))
+def test_the_quick_way_and_the_patient_one_agree(header: Header, at: int, scrap: str) -> None:
+    """Whatever a header's usual form gives, its fields one by one give too."""
+    text = encode_header(header).removesuffix("\n")
+    for damaged in (text[:at] + scrap + text[at:], text[:at] + scrap + text[at + 1 :]):
+        quick = outcome(module._usual, damaged.encode())
+        if quick is not None:
+            assert quick == outcome(module._any_order, damaged.encode())
 
 
 def test_unknown_fields_of_a_newer_sender_are_passed_over() -> None:
