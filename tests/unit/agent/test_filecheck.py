@@ -43,7 +43,7 @@ def box(path: Path) -> Outbox:
 def test_nothing_that_sqlite_does_is_damage(path: Path) -> None:
     """Filling, emptying, checkpoints in between, a log that shrinks, a file opened again."""
     random_ = random.Random(2)
-    for _ in range(5):
+    for _ in range(2):
         box = Outbox(path, BUDGET)
         for _ in range(4):
             for _ in range(60):
