@@ -2,7 +2,8 @@
 
 A stamp is the monotonic clock plus an offset. `check` moves the offset towards the wall clock: at
 once when that has jumped forwards, at half speed when it has jumped backwards, so that a channel's
-readings keep their order while the difference melts.
+readings keep their order while the difference melts. A clock put back by more than half a day was
+wrong by so much that order is worth less than truth: that jump is taken at once, too.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-#: Wall clocks before 2025-01-01 belong to a box that has no battery and no network time yet.
-PLAUSIBLE_FROM_NS = 1_735_689_600 * 10**9
+from edgeagent_sdk.lineproto import PLAUSIBLE_FROM_NS
 
 #: So long a batch header tells of a jump, so that no batch around it goes without.
 _STEPPED_FOR_NS = 10 * 10**9
+
+#: Backward jumps up to this melt. Ahead by more, readings would be refused as not of this time.
+SLEW_MAX_NS = 12 * 3600 * 10**9
 
 #: Differences below this are drift, which network time smooths out by itself.
 STEP_MIN_NS = 100_000_000
@@ -51,7 +54,7 @@ class Clock:
         self._synced = self._synchronized()
 
     def now_ns(self) -> int:
-        """A stamp: UTC nanoseconds, never less than an earlier one."""
+        """A stamp: UTC nanoseconds, never less than an earlier one unless the clock was off by half a day."""
         return self.stamp_ns(self._monotonic_ns())
 
     def stamp_ns(self, monotonic_ns: int) -> int:
@@ -90,7 +93,8 @@ class Clock:
         offset = self._line.offset_at(now)
         error = wall - now - offset
         was_set = now + offset >= PLAUSIBLE_FROM_NS
-        self._line = _Line(now, offset + max(error, 0), max(-error, 0))
+        melts = -SLEW_MAX_NS <= error < 0
+        self._line = _Line(now, offset, -error) if melts else _Line(now, offset + error, 0)
         if abs(jump) < STEP_MIN_NS:
             return None
         self._jumped_ns = now

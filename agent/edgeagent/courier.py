@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from edgeagent.clock import PLAUSIBLE_FROM_NS, STEPPED, Clock, Step
+from edgeagent.clock import STEPPED, Clock, Step
 from edgeagent.outbox import BATCH_MAX_BYTES, Batch, Outbox
 from edgeagent.report import Report
 from edgeagent.schedule import Schedule, jitter
 from edgeagent.storage import Storage
 from edgeagent.window import Window
 from edgeagent_sdk.batch import Header, encode_header
-from edgeagent_sdk.lineproto import shift
+from edgeagent_sdk.lineproto import PLAUSIBLE_FROM_NS, shift
 from edgeagent_sdk.messages import Ack, Severity
 from edgeagent_sdk.names import Identity
 
@@ -238,6 +238,8 @@ class Courier(threading.Thread):
         step = self._clock.check()
         if step:
             self._stepped(step)
+        if self._unset_by_ns and self._storage.held():  # again, if the disk failed at that moment
+            self._storage.release(self._restamp, STEPPED, self._unset_by_ns)
         self._storage.recover()
         self._observe()
         if self._lost and now - self._lost_told_ns > _LOSS_REPORT_S * 1e9:
@@ -256,7 +258,8 @@ class Courier(threading.Thread):
             self._unset_by_ns = step.set_ns
             self._unset_until_ns = time.monotonic_ns() + int(_LATE_S * 1e9)
             self._seal_held()
-            self._storage.release(self._restamp, STEPPED, step.set_ns)
+        if step.by_ns < 0 and not self._clock.slewing:
+            self._header_ns = 0  # stamps begin anew
         self._seal_ns = self._schedule.next_ns(time.monotonic_ns())
 
     def _seal_held(self) -> None:

@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from edgeagent.clock import PLAUSIBLE_FROM_NS, UNSYNCED
+from edgeagent.clock import UNSYNCED
 from edgeagent.outbox import BATCH_MAX_BYTES, Batch, Loss, Outbox, OutboxCorrupt, OutboxUnavailable
 from edgeagent.recovery import salvage, set_aside
 from edgeagent.report import Report
+from edgeagent_sdk.lineproto import PLAUSIBLE_FROM_NS
 from edgeagent_sdk.messages import Severity
 
 T = TypeVar("T")
@@ -98,6 +99,10 @@ class Storage:
     def release(self, restamp: Callable[[str], str], clock: str, by_ns: int) -> int:
         """Let go of batches held back for an unset clock, with their stamps put right."""
         return sum(self._on(box, lambda b: b.release(restamp, clock, by_ns), 0) for box in self.boxes)
+
+    def held(self) -> int:
+        """How many batches are held back."""
+        return sum(self._on(box, lambda b: b.held(), 0) for box in self.boxes)
 
     def resize(self, max_bytes: int) -> None:
         """Change the budget of the outbox on disk."""

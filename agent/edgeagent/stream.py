@@ -116,7 +116,7 @@ class Stream:
         for i, band in self._deadband.items():
             value = result[i]
             last, since_ns = self._sent.get(i, (_NAN, 0))
-            if abs(value - last) < band and time_ns - since_ns < self._heartbeat_ns:
+            if abs(value - last) < band and 0 <= time_ns - since_ns < self._heartbeat_ns:
                 result[i] = _NAN
             elif value == value:
                 self._sent[i] = (value, time_ns)

@@ -15,8 +15,8 @@ from edgeagent_central.config import CentralConfig
 from edgeagent_central.deadletters import DeadLetters
 from edgeagent_central.fleet import Fleet, Node
 from edgeagent_central.writer import Arrival, Writer
-from edgeagent_sdk.batch import PAYLOAD_MAX_BYTES
 from edgeagent_sdk.errors import EdgeError, WireError
+from edgeagent_sdk.lineproto import PLAUSIBLE_FROM_NS
 from edgeagent_sdk.messages import Ack, Describe, Message, Refusal, State, decode, ranges
 from edgeagent_sdk.mqtt import Session
 from edgeagent_sdk.names import Identity
@@ -38,6 +38,11 @@ _SILENCE_MAX_S = 5.0
 
 _DAY_NS = 86400 * 10**9
 
+#: A node of 10,000 channels describes itself in about 2 MiB.
+_MESSAGE_MAX_BYTES = 4 << 20
+
+_CLOCK_UNSET = "this machine's clock is not set: no batch can be judged, and none is taken; set the clock"
+
 
 class Aggregator:
     """One replica at work.
@@ -55,6 +60,7 @@ class Aggregator:
         self.writer = Writer(self.store, config.queue_max_bytes, self._stored, self._bad, self._room)
         self._refused = ""
         self._told = ""
+        self._waiting_for_clock = False
         self._incomplete: Counter[tuple[Identity, str, int]] = Counter()
         self._session = Session(
             config.broker,
@@ -71,6 +77,8 @@ class Aggregator:
     @property
     def trouble(self) -> str:
         """Why this aggregator does not work now; empty if it does."""
+        if time.time_ns() < PLAUSIBLE_FROM_NS:
+            return _CLOCK_UNSET
         if not self._session.connected.is_set():
             return self._session.trouble or "not connected to the broker yet"
         if self.writer.silence_s > _SILENCE_MAX_S:
@@ -81,6 +89,10 @@ class Aggregator:
         """Start every thread; returns at once."""
         self.writer.start()
         self._session.start()
+
+    def check(self) -> None:
+        """Called about once a second."""
+        self._clock_unset()
 
     def stop(self) -> None:
         """Finish the write under way, acknowledge it, and leave."""
@@ -127,7 +139,7 @@ class Aggregator:
             self._session.acknowledge(message.mid, self._session.generation)
 
     def _take_message(self, node: Node, kind: str, payload: bytes) -> None:
-        if len(payload) > PAYLOAD_MAX_BYTES:
+        if len(payload) > _MESSAGE_MAX_BYTES:
             raise WireError(f"a {kind} of {len(payload)} bytes")
         match kind:
             case "state":
@@ -141,6 +153,8 @@ class Aggregator:
 
     def _take_data(self, node: Node, message: paho.MQTTMessage) -> bool:
         """Check a batch and hand it to the writer; True if the broker must wait for the store."""
+        if self._clock_unset():
+            return True  # the broker keeps it: nothing can be judged by a clock that is not set
         self.counts["batches"] += 1
         checked = check(bytes(message.payload), node.identity, node.heads, self._window())
         if checked.bad:
@@ -160,6 +174,16 @@ class Aggregator:
         if not self.writer.offer(Arrival(node, checked, message.mid, self._session.generation)):
             self.counts["turned_away"] += 1
         return True
+
+    def _clock_unset(self) -> bool:
+        """Whether our own clock cannot be true yet; once it can, what was left is asked for again."""
+        unset = time.time_ns() < PLAUSIBLE_FROM_NS
+        if self._waiting_for_clock and not unset:
+            self._session.reconnect()
+        if unset and not self._waiting_for_clock:
+            _LOG.error("%s", _CLOCK_UNSET)
+        self._waiting_for_clock = unset
+        return unset
 
     def _window(self) -> Window:
         now = time.time_ns()

@@ -109,7 +109,7 @@ def _run(config: Any) -> None:
     server.start()
     _LOG.info("aggregating; HTTP API at %s, its page at %s/docs", server.url, server.url)
     while not ended.wait(1.0):
-        pass
+        aggregator.check()
     server.stop()
     aggregator.stop()
     if broken:

@@ -26,6 +26,9 @@ _HEAD = re.compile(
 _VALUE = re.compile(rf"value={_FLOAT}".encode())
 _TIME = re.compile(rb"-?\d{1,19}")
 
+#: A clock before 2025-01-01 belongs to a box that has no battery and no network time yet.
+PLAUSIBLE_FROM_NS = 1_735_689_600 * 10**9
+
 #: Timestamps must fit the store's signed 64 bits.
 TIME_MAX_NS = 2**63 - 1
 

@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent_sdk.messages import Status
 from edgeagent_sdk.names import Identity
+from tests.fakeclock import FakeClock
 from tests.faults.verdict import read_ledger
 from tests.responder import Responder, responder
 from tests.services import Service, mosquitto, wait_until
@@ -171,23 +172,14 @@ def test_a_device_that_hangs_hurts_nobody_else(stage: Stage) -> None:
 
 def test_a_clock_that_is_not_set_yet(stage: Stage, tmp_path: Path) -> None:
     """Readings from before the clock was set are held back, and get their true time when it is."""
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-    if library is None:
-        pytest.skip("libfaketime is not installed; apt install faketime")
-    offset = tmp_path / "faketime"
     begun = time.time()
-    offset.write_text(f"-{int(begun) - 1000}")  # minutes after 1970
-    stage.agent._environment |= {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
+    clock = FakeClock(tmp_path, -int(begun) + 1000)  # minutes after 1970
+    stage.agent._environment |= clock.environment
     stage.write(stage.counter())
     stage.agent.start()
     time.sleep(3)
     assert numbers(stage.taken) == [], "nothing goes out with a time that cannot be true"
-    offset.write_text("+0")
+    clock.set(0)
     wait_until(lambda: 0 in numbers(stage.taken), "the first readings come", 15)
     wait_until(lambda: len(numbers(stage.taken)) > 60, "and the others")
     stamps = {int(r.value): r.time_ns / 1e9 for r in list(stage.taken.readings) if r.device == "counter"}

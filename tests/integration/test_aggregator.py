@@ -23,6 +23,7 @@ from edgeagent_sdk.batch import Header, encode_header
 from edgeagent_sdk.errors import WireError
 from edgeagent_sdk.messages import Ack, State, Status, decode
 from edgeagent_sdk.names import Identity
+from tests.fakeclock import FakeClock
 from tests.services import (
     DATABASE,
     Service,
@@ -55,7 +56,14 @@ class Loop:
         self.client.loop_start()
         stack.callback(self.client.loop_stop)
 
-    def replica(self, name: str, group: str = "edgeagent", *, persistent: bool = True) -> Service:
+    def replica(
+        self,
+        name: str,
+        group: str = "edgeagent",
+        *,
+        persistent: bool = True,
+        clock: FakeClock | None = None,
+    ) -> Service:
         port = free_port()
         home = self.directory / name
         home.mkdir()
@@ -77,7 +85,12 @@ class Loop:
         )
         command += ["--state-dir", str(home), "--config", str(config)]
         service = Service(
-            command, home, name=name, port=port, ready=lambda: listens(port) and self.healthy(port)
+            command,
+            home,
+            name=name,
+            port=port,
+            ready=lambda: listens(port) and (clock is not None or self.healthy(port)),
+            environment=clock.environment if clock else None,
         )
         self.stack.callback(service.stop)
         return service.start()
@@ -214,7 +227,7 @@ def test_an_oversized_payload_is_dropped_and_counted(loop: Loop) -> None:
         ("state", b'{"status":"sleeping","since_ns":1}'),
         ("state", b'{"status":"online","since_ns":1e999}'),
         ("describe", b"[" * 200_000),
-        ("describe", b'{"boot":"' + b"x" * (2 << 20) + b'","instance":"i","channels":[]}'),
+        ("describe", b'{"boot":"' + b"x" * (5 << 20) + b'","instance":"i","channels":[]}'),
         ("ack", b'{"boot":"b","stored":[[1,99999999999999999999999]]}'),
         ("ack", b"null"),
     ],
@@ -347,6 +360,28 @@ def test_a_replica_that_ends_leaves_its_share_to_the_others(
     finally:
         loop.aggregator.start()
         stays.stop()
+
+
+def test_an_aggregator_whose_clock_is_not_set_takes_nothing_until_it_is(loop: Loop, tmp_path: Path) -> None:
+    """By its clock every batch is of another year: to refuse them would make the agents let go of them."""
+    clock = FakeClock(tmp_path, -int(time.time()) + 1000)
+    replica = loop.replica("timeless", "timeless", clock=clock)
+    time.sleep(1.0)
+    loop.send("timely", batch("timely", 1, line("timely", 1.0)))
+    with pytest.raises(urllib.error.HTTPError) as error:
+        loop.get("/healthz", replica.port)
+    assert "clock is not set" in error.value.read().decode()
+    time.sleep(0.5)
+    assert not any(ack.refused for who, ack in loop.acks if who == "timely")
+    clock.set(0)
+
+    def taken() -> int:
+        rows = loop.get("/v1/nodes", replica.port)
+        return sum(row["batches"] for row in rows if row["node"] == "timely")
+
+    wait_until(lambda: taken() == 1, "the batch that waited with the broker", 15)
+    assert loop.healthy(replica.port)
+    assert replica.stop() == 0
 
 
 def test_the_api(loop: Loop) -> None:

@@ -90,6 +90,11 @@ def test_heartbeat_sends_an_unchanged_value_now_and_then() -> None:
     assert [bool(s.take([1.0], T + i * S)[0]) for i in range(8)] == [1, 0, 0, 1, 0, 0, 1, 0]
 
 
+def test_a_clock_put_back_does_not_silence_a_channel() -> None:
+    s = stream(Channel("in", "power"), rules=Rules({"power": 0.5}, 60.0, {}))
+    assert [bool(s.take([1.0], t)[0]) for t in (T, T - 1000 * S, T - 999 * S)] == [True, True, False]
+
+
 def test_selectors_name_a_quantity_or_one_channel() -> None:
     rules = Rules({"power": 5.0, "power/b": 0.1}, 60.0, {"voltage/a": [(0.0, 1.0), (1.0, 2.0)]})
     s = stream(
