@@ -63,17 +63,19 @@ class Claim:
             if not state.instance:
                 return
             self._rival = state if state.status is Status.ONLINE else None
+            if self._rival is None:
+                self._question = ""
             if self._rival is None or not self.held:
                 self._after(0.0, self._judge)
             elif self._older(self._rival):
-                self._yield()
+                self._ask_rival()  # anybody can publish a state; only an agent answers
 
     def answered(self, reply: Reply) -> None:
         """A reply on this name's topic: to our question, perhaps."""
         with self._lock:
             if self._question and reply.id == self._question:
                 self._question = ""
-                if self._rival and not self.held:
+                if self._rival:
                     self._yield()
 
     def is_question(self, payload: bytes) -> bool:
@@ -87,17 +89,21 @@ class Claim:
                 return
             if self._rival is None:
                 self._take()
-            elif not self._question:
-                question = Command.new({}, ttl_s=_ANSWER_S)
-                self._question = question.id
-                self._after(_ANSWER_S, self._silence)
-                self._ask(question.encode())
+            else:
+                self._ask_rival()
+
+    def _ask_rival(self) -> None:
+        if not self._question:
+            question = Command.new({}, ttl_s=_ANSWER_S)
+            self._question = question.id
+            self._after(_ANSWER_S, self._silence)
+            self._ask(question.encode())
 
     def _silence(self) -> None:
         with self._lock:
             if self._question:
                 self._question, self._rival = "", None
-                self._take()
+                self._take()  # again, if it was ours: the state that is published now is not
 
     def _take(self) -> None:
         self.held = True

@@ -21,7 +21,7 @@ def aggregate(
         Path | None, typer.Option(help="central.toml", envvar="EDGEAGENT_CENTRAL_CONFIG")
     ] = None,
     broker: Annotated[str, typer.Option(help="mqtt://host[:port]", envvar="BROKER")] = "",
-    store: Annotated[str, typer.Option(help="sqlite, influx1 or influx2; default: what answers there")] = "",
+    store: Annotated[str, typer.Option(help="sqlite, influx1 or influx2; default: by the URL")] = "",
     store_url: Annotated[str, typer.Option(help="http://host:port", envvar="INFLUX_URL")] = "",
     store_path: Annotated[str, typer.Option(help="file of the embedded store (sqlite)")] = "",
     listen: Annotated[str, typer.Option(help="address of the HTTP API", show_default="127.0.0.1:8700")] = "",

@@ -166,7 +166,8 @@ def decode(payload: bytes, kind: type[M]) -> M:
     try:
         return msgspec.json.decode(payload, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(f"not a {kind.__name__.lower()} message: {error}") from None
+        name = kind.__name__.lower()
+        raise WireError(f"not {'an' if name[0] in 'aeiou' else 'a'} {name} message: {error}") from None
 
 
 def ranges(numbers: list[int]) -> list[tuple[int, int]]:

@@ -99,7 +99,19 @@ def test_two_that_came_at_once(side: Side, since_ns: int, held: bool) -> None:
     side.claim.begin()
     wait_until(lambda: side.claim.held, "ours", 2)
     side.claim.seen(state(since_ns=since_ns))
+    assert bool(side.asked) is not held
+    if side.asked:
+        side.answer()
     assert side.claim.held is held
+
+
+def test_a_state_that_nobody_stands_behind_takes_no_name_away(side: Side) -> None:
+    side.claim.begin()
+    wait_until(lambda: side.claim.held, "ours", 2)
+    side.claim.seen(state(since_ns=1, instance="forged"))
+    assert side.claim.held, "readings go on meanwhile"
+    wait_until(lambda: side.decided == [True, True], "our own state is published again", 2)
+    assert side.reports == []
 
 
 def test_our_own_will_come_late_is_contradicted(side: Side) -> None:
