@@ -73,7 +73,9 @@ class SqliteStore(Store):
             self._reader = self._connect(path)
         except (sqlite3.Error, OSError) as error:
             reason = getattr(error, "strerror", "") or str(error)
-            raise StoreMisconfigured(f"store.path {path}: {reason.lower()}") from None
+            raise StoreMisconfigured(
+                f"store.path {path}: {reason.lower()}; make it writable or set another store.path"
+            ) from None
 
     @staticmethod
     def _connect(path: Path) -> sqlite3.Connection:
