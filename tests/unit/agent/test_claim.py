@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from edgeagent.claim import Claim
-from edgeagent_sdk.messages import Command, Outcome, Reply, Severity, State, Status, decode
+from edgeagent_sdk.messages import Command, Outcome, Reply, State, Status, decode
 from tests.services import wait_until
+
+from .reports import Reports
 
 
 class Side:
@@ -17,20 +19,9 @@ class Side:
     def __init__(self) -> None:
         self.asked: list[bytes] = []
         self.decided: list[bool] = []
-        self.reports: list[str] = []
+        self.reports = Reports()
         ours = State(status=Status.ONLINE, since_ns=100, instance="ours")
-        self.claim = Claim(ours, self.asked.append, self.decided.append, self._report)
-
-    def _report(
-        self,
-        kind: str,
-        message: str,
-        severity: Severity = Severity.INFO,
-        *,
-        device: str = "",
-        channel: str = "",
-    ) -> None:
-        self.reports.append(kind)
+        self.claim = Claim(ours, self.asked.append, self.decided.append, self.reports)
 
     def answer(self) -> None:
         question = decode(self.asked[-1], Command)
@@ -85,7 +76,7 @@ def test_a_holder_who_answers_keeps_the_name_until_it_leaves(side: Side) -> None
     assert not side.claim.held
     side.claim.seen(state(Status.OFFLINE))
     wait_until(lambda: side.decided == [False, True], "ours at last", 2)
-    assert side.reports == ["name-taken", "name-free"]
+    assert side.reports.kinds == ["name-taken", "name-free"]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +102,7 @@ def test_a_state_that_nobody_stands_behind_takes_no_name_away(side: Side) -> Non
     side.claim.seen(state(since_ns=1, instance="forged"))
     assert side.claim.held, "readings go on meanwhile"
     wait_until(lambda: side.decided == [True, True], "our own state is published again", 2)
-    assert side.reports == []
+    assert side.reports.kinds == []
 
 
 def test_our_own_will_come_late_is_contradicted(side: Side) -> None:

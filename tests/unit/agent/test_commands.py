@@ -9,7 +9,9 @@ import pytest
 from edgeagent.clock import Clock
 from edgeagent.commands import Commands
 from edgeagent_sdk.errors import EdgeError
-from edgeagent_sdk.messages import Command, Outcome, Reply, Severity
+from edgeagent_sdk.messages import Command, Outcome, Reply
+
+from .reports import Reports
 
 NOW = 1_790_000_000 * 10**9
 
@@ -19,11 +21,11 @@ class Desk:
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
-        self.reports: list[str] = []
+        self.reports = Reports()
         self.count = 0
         clock = Clock(lambda: NOW, lambda: 0, lambda: True)
         self.commands = Commands(
-            {"count": self._count, "no": self._no}, clock, self.replies.append, self._report
+            {"count": self._count, "no": self._no}, clock, self.replies.append, self.reports
         )
 
     def _count(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -32,17 +34,6 @@ class Desk:
 
     def _no(self, body: dict[str, Any]) -> dict[str, Any]:
         raise EdgeError("out of the question")
-
-    def _report(
-        self,
-        kind: str,
-        message: str,
-        severity: Severity = Severity.INFO,
-        *,
-        device: str = "",
-        channel: str = "",
-    ) -> None:
-        self.reports.append(message)
 
 
 def order(id_: str = "1", issued_ns: int = NOW, ttl_s: float = 5.0, **body: Any) -> bytes:
@@ -92,4 +83,4 @@ def test_what_is_no_command_is_reported_and_not_answered(payload: bytes) -> None
     desk = Desk()
     desk.commands.receive("count", payload)
     assert (desk.replies, desk.count) == ([], 0)
-    assert desk.reports[0].startswith("cmd/count: not a command message")
+    assert desk.reports.messages[0].startswith("cmd/count: not a command message")
