@@ -148,6 +148,12 @@ class Rig:
         return sum(len(read_ledger(node.ledger).taken) for node in self.nodes.values())
 
 
+def assert_kept(verdict: Verdict, rig: Rig, *, at_least: int = 1) -> None:
+    """The promise was kept, for at least so many readings."""
+    assert verdict.kept, f"{verdict}; logs in {rig.directory}"
+    assert verdict.produced >= at_least, f"{verdict}: nothing was proven"
+
+
 @contextmanager
 def rig(directory: Path) -> Iterator[Rig]:
     """The loop without agents yet; everything ends with the block."""
