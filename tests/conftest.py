@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -17,3 +18,7 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("edgeagent"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "edgeagent"))
+
+# A shell starts what it puts in the background with SIGINT ignored, and that is inherited: without
+# this, Ctrl-C would be without effect on every program that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
