@@ -27,7 +27,8 @@ up: install ## run the whole loop on this machine; BROKER=mqtt://… and INFLUX_
 
 test: install packages lint ## install what the tests need, and pass them all
 	@mkdir -p build
-	$(BIN)/python -m pytest tests --junitxml build/tests.xml
+	@# Two files at a time: most tests wait, for a broker, a timeout or a clock.
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile --junitxml build/tests.xml
 
 unit: install ## the quick tests only: no services
 	$(BIN)/python -m pytest tests/unit
