@@ -9,7 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from edgeagent_sdk.channel import Channel, Fault, Reading, Value
-from edgeagent_sdk.driver import Actuator, ActuatorInfo, Found, Host, Options, Sensor
+from edgeagent_sdk.driver import (
+    Actuator,
+    ActuatorInfo,
+    Found,
+    Host,
+    LeasedActuator,
+    Occurrence,
+    Options,
+    Sensor,
+)
 from edgeagent_sdk.errors import DriverError, EdgeError
 from edgeagent_sdk.names import Identity
 from edgeagent_sdk.quantities import QUANTITIES, Kind, Quantity
@@ -33,6 +42,8 @@ __all__ = [
     "Host",
     "Identity",
     "Kind",
+    "LeasedActuator",
+    "Occurrence",
     "Options",
     "Publisher",
     "Quantity",

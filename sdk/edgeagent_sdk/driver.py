@@ -25,6 +25,7 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 
 from edgeagent_sdk.channel import Channel, Value
+from edgeagent_sdk.messages import Severity
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,25 @@ class Options(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ActuatorInfo(NamedTuple):
-    """An actuator's place in `describe`: what it sets and between which limits."""
+    """An actuator's place in `describe`: what it sets and between which limits.
+
+    Args:
+        step: the device keeps multiples of this; 0 if it keeps any value.
+    """
 
     name: str
     quantity: str
     minimum: float
     maximum: float
     description: str = ""
+    step: float = 0.0
 
 
 class Actuator(ABC):
-    """Something that a device lets us set. Setpoints are absolute, never steps."""
+    """Something that a device lets us set. Setpoints are absolute, never steps.
+
+    All calls come on the thread that reads the device: a driver needs no lock.
+    """
 
     info: ActuatorInfo
 
@@ -91,6 +100,48 @@ class Actuator(ABC):
     @abstractmethod
     def set(self, value: float) -> None:
         """Make the device hold `value`, in the quantity's unit. Raises DriverError."""
+
+    def holder(self) -> str:
+        """Who decided what the last `get` returned, in a word or two; empty if the device does not tell."""
+        return ""
+
+
+class LeasedActuator(Actuator):
+    """An actuator whose device itself forgets: what it holds ends by itself unless it is held again.
+
+    The agent refreshes it several times within `ttl_s`, and lets it run out when it fails or hangs.
+    """
+
+    #: How long the device goes on by itself after each `hold`, at most.
+    ttl_s: float
+
+    @abstractmethod
+    def hold(self, value: float, ttl_s: float) -> None:
+        """Make the device hold `value` for `ttl_s` from now, then fall back. Raises DriverError."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Let the device fall back now. Raises DriverError."""
+
+    def set(self, value: float) -> None:
+        """Hold `value` for as long as the device does by itself."""
+        self.hold(value, self.ttl_s)
+
+
+class Occurrence(NamedTuple):
+    """Something that happened in a device, for people and programs; it becomes an event of the agent.
+
+    Args:
+        kind: a word for programs, e.g. ``"guard-began"``.
+        message: one line for people: what, where, what to do.
+        age_s: how long ago, where the device told it late.
+    """
+
+    kind: str
+    message: str
+    severity: Severity = Severity.INFO
+    channel: str = ""
+    age_s: float = 0.0
 
 
 class Sensor(ABC):
@@ -135,5 +186,9 @@ class Sensor(ABC):
         """Let go of the device. May be called twice, and before `open`."""
 
     def actuators(self) -> Sequence[Actuator]:
-        """What can be set, once open."""
+        """What can be set, once open. Other threads may ask: always the same objects until `close`."""
+        return ()
+
+    def occurrences(self) -> Sequence[Occurrence]:
+        """What has happened since this was last asked; the agent asks after each `open` and `read`."""
         return ()

@@ -25,12 +25,15 @@ class DriverError(EdgeError):
     Args:
         reason: what is wrong, e.g. ``"/sys/…/energy_uj: permission denied"``.
         remedy: what the operator can do, e.g. ``"run as root, or: chmod …"``; empty if nothing.
+        retry_s: when to try again, where the driver knows better than the agent, whose pauses grow:
+            for a port that was unplugged, a look each second costs nothing.
     """
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
+    def __init__(self, reason: str, remedy: str = "", *, retry_s: float | None = None) -> None:
         super().__init__(f"{reason}; {remedy}" if remedy else reason)
         self.reason = reason
         self.remedy = remedy
+        self.retry_s = retry_s
 
 
 class PluginError(EdgeError):
