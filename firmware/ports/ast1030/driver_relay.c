@@ -1,0 +1,22 @@
+// The relays: GPIOA0 and GPIOA1, high is closed.
+#include "driver_relay.h"
+
+#include "cpu.h"
+
+enum { GPIO = 0x7E780000, DATA_ABCD = 0x000, DIRECTION_ABCD = 0x004, RELAYS = 0x3 };
+
+static uint32_t latch;
+
+void relay_init(void) {
+    latch = REG32(GPIO + DATA_ABCD) & ~(uint32_t)RELAYS;
+    REG32(GPIO + DIRECTION_ABCD) |= RELAYS;
+}
+
+void relay_set(unsigned relay, bool closed) {
+    latch = (latch & ~(1u << relay)) | (uint32_t)closed << relay;
+    REG32(GPIO + DATA_ABCD) = latch;
+}
+
+bool relay_get(unsigned relay) {
+    return REG32(GPIO + DATA_ABCD) >> relay & 1;
+}
