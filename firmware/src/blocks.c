@@ -179,7 +179,22 @@ static enum exception write_access(struct node *node, uint64_t now_ms, uint16_t 
                                                      : write_reset(node, words[0]);
 }
 
-static enum exception write_settings(struct node *node, uint64_t now_ms, uint16_t address, bool valid) {
+// What is written as it is already wears out no flash.
+static bool holds_already(const struct node *node, uint64_t now_ms, uint16_t address, uint16_t count,
+                          const uint16_t *words) {
+    uint16_t held[BLOCK_MAX];
+    return holding_read(node, now_ms, address, count, held) == EXCEPTION_NONE &&
+           memcmp(held, words, count * sizeof *words) == 0;
+}
+
+static enum exception write_settings(struct node *node, uint64_t now_ms, uint16_t address, uint16_t count,
+                                     const uint16_t *words) {
+    bool config = within(address, count, CONFIG_ADDRESS, CONFIG_WORDS);
+    if (holds_already(node, now_ms, address, count, words)) {
+        return EXCEPTION_NONE;
+    }
+    bool valid = config ? config_write(&node->settings, (uint16_t)(address - CONFIG_ADDRESS), count, words)
+                        : calibration_write(&node->settings, (uint16_t)(address - CALIBRATION_ADDRESS), count, words);
     if (!valid) {
         return EXCEPTION_VALUE;
     }
@@ -195,20 +210,16 @@ enum exception holding_write(struct node *node, uint64_t now_ms, uint16_t addres
         return write_access(node, now_ms, address, count, words);
     }
     bool setpoints = within(address, count, SETPOINTS_ADDRESS, SETPOINTS_WORDS);
-    bool config = within(address, count, CONFIG_ADDRESS, CONFIG_WORDS);
-    bool calibration = within(address, count, CALIBRATION_ADDRESS, CALIBRATION_WORDS);
-    if (!setpoints && !config && !calibration) {
+    if (!setpoints && !within(address, count, CONFIG_ADDRESS, CONFIG_WORDS) &&
+        !within(address, count, CALIBRATION_ADDRESS, CALIBRATION_WORDS)) {
         return EXCEPTION_ADDRESS;
     }
     if (node->unlocked < (setpoints ? SETPOINTS_UNLOCKED : CONFIG_UNLOCKED)) {
         return EXCEPTION_FUNCTION;
     }
-    if (setpoints) {
-        uint16_t offset = (uint16_t)(address - SETPOINTS_ADDRESS);
-        return outputs_write(&node->outputs, now_ms, offset, count, words) ? EXCEPTION_NONE : EXCEPTION_VALUE;
+    if (!setpoints) {
+        return write_settings(node, now_ms, address, count, words);
     }
-    struct settings *settings = &node->settings;
-    bool valid = config ? config_write(settings, (uint16_t)(address - CONFIG_ADDRESS), count, words)
-                        : calibration_write(settings, (uint16_t)(address - CALIBRATION_ADDRESS), count, words);
-    return write_settings(node, now_ms, address, valid);
+    uint16_t offset = (uint16_t)(address - SETPOINTS_ADDRESS);
+    return outputs_write(&node->outputs, now_ms, offset, count, words) ? EXCEPTION_NONE : EXCEPTION_VALUE;
 }

@@ -1,6 +1,6 @@
 """What an image takes of flash and RAM, and how deep its stack can get; fails when it is over budget.
 
-    python tools/budget.py build/ast1030/app.elf --size arm-none-eabi-size --flash 32768 --ram 8192 --stack 2048
+    python tools/budget.py build/ast1030/app.elf --flash 32768 --ram 8192 --stack 2048
 
 The depth comes from the call graph that the compiler writes beside each object (`-fcallgraph-info=su`).
 That is exact only without recursion, pointers to functions and variable-length arrays, so these fail too.
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-#: What the processor itself pushes when it takes an interrupt: eight registers, perhaps aligned (ARM DDI 0403).
+#: What the processor pushes when it takes an interrupt: eight registers, perhaps aligned (ARM DDI 0403).
 _FRAME_BYTES = 36
 
 _NODE = re.compile(r'node: \{ title: "([^"]+)" label: "([^"]*)"')
