@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from edgeagent_hil.rig.i2c import AspeedI2c, I2cMaster, SbconI2c
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.plugins import nearest
 
@@ -49,6 +50,7 @@ class Board:
         application: the ELF file with the symbols of the application.
         flash: image that a new board comes with; empty if it has no flash.
         devices: id → chip.
+        fan_bus: how the bus is worked that the fan controller is on, and where.
         relays: outputs that switch the relays, relay 1 first; high is closed.
     """
 
@@ -58,6 +60,7 @@ class Board:
     application: str
     flash: str
     devices: Mapping[str, I2cDevice]
+    fan_bus: tuple[type[I2cMaster], int]
     relays: tuple[Pin, ...]
 
 
@@ -92,19 +95,21 @@ _BOARDS: Final = (
         name="ast1030",
         machine="ast1030-evb",
         kernel="boot.elf",
-        application="node.elf",
+        application="app.elf",
         flash="flash.img",
         devices=_chips("aspeed.i2c.bus.0", "aspeed.i2c.bus.1"),
+        fan_bus=(AspeedI2c, 0x7E7B0100),
         relays=(Pin(0x7E780000, 0), Pin(0x7E780000, 1)),  # GPIO A0 and A1
     ),
     Board(
         name="mps2",
         machine="mps2-an385",
-        kernel="node.elf",
-        application="node.elf",
+        kernel="app.elf",
+        application="app.elf",
         flash="",
         # Four buses are called "i2c"; QEMU takes the last one made, that of shield 1 at 0x4002A000.
         devices=_chips("i2c", "i2c"),
+        fan_bus=(SbconI2c, 0x4002A000),
         relays=(Pin(0x40028000, 0), Pin(0x40028000, 1)),  # the two LEDs of FPGAIO
     ),
 )

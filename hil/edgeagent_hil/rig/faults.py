@@ -25,6 +25,10 @@ _BRANCH_TO_SELF: Final = b"\xfe\xe7"
 
 _STEP_S: Final = 0.1
 
+#: PMBus 1.3, part II: the page that following commands are about, and what the fan is told.
+_PAGE, _FAN_COMMAND_1 = b"\x00", b"\x3b"
+_STANDS_STILL: Final = bytes(2)
+
 
 @contextmanager
 def drift(stimulus: Stimulus, channel: str, start: float, per_s: float) -> Iterator[None]:
@@ -61,6 +65,47 @@ def hung(machine: Machine, function: str = _LOOP) -> Iterator[None]:
     finally:
         if machine.running and machine.qtest.read(at, len(_BRANCH_TO_SELF)) == _BRANCH_TO_SELF:
             machine.qtest.write(at, healthy)
+
+
+@contextmanager
+def stalled(machine: Machine, fan: int) -> Iterator[None]:
+    """Fan `fan`, from 1, does not turn, whatever the firmware tells its controller.
+
+    QEMU's model of the controller turns every fan as it is told, so it is told otherwise, behind the
+    firmware's back and as often as the firmware could notice.
+    """
+    told = _tell_fan(machine, fan, _STANDS_STILL)
+    over = threading.Event()
+
+    def hold() -> None:
+        nonlocal told
+        while not over.wait(_STEP_S):
+            if (latest := _tell_fan(machine, fan, _STANDS_STILL)) != _STANDS_STILL:
+                told = latest
+
+    holder = threading.Thread(target=hold, name="stalled", daemon=True)
+    holder.start()
+    try:
+        yield
+    finally:
+        over.set()
+        holder.join()
+        _tell_fan(machine, fan, told)
+
+
+def _tell_fan(machine: Machine, fan: int, command: bytes) -> bytes:
+    """Command a fan; what it was told before."""
+    chip = machine.board.devices["fans"].address
+    kind, base = machine.board.fan_bus
+    bus = kind(machine.qtest, base)
+    with machine.asleep():
+        page = bus.transfer(chip, _PAGE, 1)
+        bus.transfer(chip, _PAGE + bytes([fan - 1]))
+        before = bus.transfer(chip, _FAN_COMMAND_1, 2)
+        if before != command:
+            bus.transfer(chip, _FAN_COMMAND_1 + command)
+        bus.transfer(chip, _PAGE + page)
+    return before
 
 
 def wait_for_watchdog(machine: Machine, after: int, timeout_s: float) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,10 @@ QEMU: Final = "qemu-system-arm"
 FIRMWARE: Final = Path(__file__).parents[3] / "firmware/build"
 
 _RESET_S = 10.0
+_SLEEP_S = 5.0
+
+#: Thumb's WFI.
+_WAIT_FOR_INTERRUPT = b"\x30\xbf"
 
 
 class Machine:
@@ -83,7 +89,7 @@ class Machine:
         except EdgeError:
             self.kill()
             raise EdgeError(f"QEMU did not start: {self._last_words()}") from None
-        self._connect()
+        self._make_board()
         with self._world:
             self._force_all()
         threading.Thread(target=self._keep, args=(self.qmp,), name="reset", daemon=True).start()
@@ -149,6 +155,22 @@ class Machine:
         return self.qmp.execute("qom-get", path=f"/machine/peripheral/{device}", property=name)
 
     @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Everything stands still, at a moment when the processor waits for an interrupt.
+
+        Nothing that the program does is then half done: the buses are free. Raises EdgeError if it never
+        sleeps.
+        """
+        deadline = time.monotonic() + _SLEEP_S
+        while True:
+            with self.stopped():
+                if self._sleeps():
+                    yield
+                    return
+            if time.monotonic() > deadline:
+                raise EdgeError(f"the node's processor has not slept within {_SLEEP_S:g} s")
+
+    @contextmanager
     def stopped(self) -> Iterator[None]:
         """Everything stands still within the block, its clocks too."""
         self.qmp.execute("stop")
@@ -178,7 +200,15 @@ class Machine:
         if qemu is None:
             raise EdgeError(f"{QEMU} is not installed: apt-get install qemu-system-arm")
         command = ["setpriv", "--pdeathsig", "KILL", qemu, "-machine", self.board.machine]
-        command += ["-display", "none", "-nodefaults", "-S", "-kernel", str(self.image(self.board.kernel))]
+        command += [
+            "-display",
+            "none",
+            "-nodefaults",
+            "-preconfig",
+            "-S",
+            "-kernel",
+            str(self.image(self.board.kernel)),
+        ]
         # Sockets that are connected already: nobody has to wait for one to listen.
         command += ["-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"]
         command += ["-chardev", f"socket,id=qtest,fd={qtest_fd}"]
@@ -193,15 +223,23 @@ class Machine:
                 command += ["-device", f"{chip.model},id={id_},bus={chip.bus},address={chip.address:#x}"]
         return command
 
-    def _connect(self) -> None:
-        """Lead `port` to QEMU's terminal, and hold that open.
+    def _sleeps(self) -> bool:
+        registers = self.qmp.execute("human-monitor-command", **{"command-line": "info registers"})
+        found = re.search(r"R15=([0-9a-f]{8})", registers)
+        # The next instruction stands behind the one that waits.
+        return found is not None and self.qtest.read(int(found[1], 16) - 2, 2) == _WAIT_FOR_INTERRUPT
 
-        QEMU looks only once a second whether somebody has opened it; so somebody always has.
+    def _make_board(self) -> None:
+        """Lead `port` to QEMU's terminal and hold that open; then have the board made.
+
+        QEMU looks whether somebody has opened the terminal when it makes the board's UART, and from then
+        on only once a second: so somebody always has.
         """
         [uart] = (each for each in self.qmp.execute("query-chardev") if each["label"] == "uart")
         terminal = uart["filename"].removeprefix("pty:")
         self._port_held = os.open(terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         lead(self.port, terminal)
+        self.qmp.execute("x-exit-preconfig")
 
     def _keep(self, qmp: Qmp) -> None:
         """Take the machine through its resets, until it is gone."""

@@ -22,6 +22,8 @@ BAUD: Final = 115_200
 READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY, DEVICE_IDENTIFICATION = 3, 4, 6, 16, 43
 _EXCEPTION: Final = 0x80
 
+_TRY_S, _QUIET_S = 0.2, 0.05
+
 
 def crc(data: bytes) -> bytes:
     """The two bytes that end a frame, in the order in which they are sent."""
@@ -94,7 +96,8 @@ def wait_for_answer(port: Path, slave: int, timeout_s: float, alive: Callable[[]
             raise EdgeError(f"{port}: the node ended before it answered")
         try:
             with Master(port, slave) as master:
-                if master.ask(identity, 0.2):
+                if master.ask(identity, _TRY_S):
+                    master.drain(_QUIET_S)  # answers to the tries before it was ready
                     return
         except EdgeError:
             pass  # a port that comes a moment later

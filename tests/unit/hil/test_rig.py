@@ -181,5 +181,5 @@ def test_what_is_missing_is_told_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match=r"unknown board 'ast1040'; did you mean 'ast1030'\?"):
         board("ast1040")
     machine = Machine(board("mps2"), tmp_path, tmp_path / "port", firmware=tmp_path)
-    with pytest.raises(EdgeError, match=r"node.elf: the firmware is not built; run `make firmware`"):
+    with pytest.raises(EdgeError, match=r"app.elf: the firmware is not built; run `make firmware`"):
         machine.start()
