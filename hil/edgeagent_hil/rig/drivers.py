@@ -13,7 +13,7 @@ from labgrid.driver import Driver
 from labgrid.protocol import PowerProtocol, ResetProtocol
 from labgrid.resource import SerialPort
 
-from edgeagent_hil.rig.boards import board
+from edgeagent_hil.rig import boards
 from edgeagent_hil.rig.machine import FIRMWARE, Machine
 from edgeagent_hil.rig.master import wait_for_answer
 from edgeagent_hil.rig.stimulus import CommandStimulus, MachineStimulus
@@ -52,8 +52,9 @@ class QemuNode(Driver, NodeProtocol, PowerProtocol, ResetProtocol):
         self._home = tempfile.TemporaryDirectory(prefix="edgeagent-rig-")
         home = Path(self._home.name)
         firmware = Path(self.target.env.config.resolve_path(self.firmware)) if self.firmware else FIRMWARE
-        self.machine = Machine(board(self.board), home, home / "port", firmware=firmware)
-        self.on()
+        self.machine = Machine(boards.board(self.board), home, home / "port", firmware=firmware)
+        self.machine.start()
+        self.wait_ready()
 
     def on_deactivate(self) -> None:
         """Switch it off, and throw it away."""
