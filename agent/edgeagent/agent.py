@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import platform
 import threading
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from edgeagent.clock import Clock
-from edgeagent.commands import Commands
+from edgeagent.commands import Commands, at_once
 from edgeagent.config import AgentConfig, DeviceConfig, OutboxConfig
+from edgeagent.control import Control
 from edgeagent.courier import Courier, Terms
 from edgeagent.devices import Devices
 from edgeagent.installation import StateDir
@@ -68,8 +70,14 @@ class Agent:
             changed=self._undescribed.set,
             report=self._report,
         )
+        self._control = Control(self._devices, self._report)
         self._commands = Commands(
-            {"ping": self._ping, "read": self._read},
+            {
+                "ping": at_once(self._ping),
+                "read": at_once(self._read),
+                "cap": self._control.cap,
+                "release": self._control.release,
+            },
             self._clock,
             lambda reply: self._link.send_reply(reply) if self._link else None,
             self._report,
@@ -77,14 +85,15 @@ class Agent:
         self._link = self._new_link(config)
 
     @property
-    def courier_silent_s(self) -> float:
-        """Seconds since the courier last came round; the watchdog asks."""
-        return self._courier.silent_s
+    def silent_s(self) -> float:
+        """Seconds since the slower of courier and control last came round; the watchdog asks."""
+        return max(self._courier.silent_s, self._control.silent_s)
 
     def start(self) -> None:
         """Start every thread; returns at once."""
         assert self._link is not None
         self._courier.start()
+        self._control.start()
         self._link.start()
         self._devices.apply(self._wanted(self.config))
 
@@ -111,7 +120,9 @@ class Agent:
         link = self._new_link(config) if _link_settings(config) != _link_settings(self.config) else None
         before, self.config = self.config, config
         self._courier.reconfigure(_terms(config.outbox))
-        self._devices.apply(self._wanted(config))
+        wanted = self._wanted(config)
+        self._control.let_go(self._devices.leaving(wanted), "its device is configured anew")
+        self._devices.apply(wanted)
         if link:
             old, self._link = self._link, link
             if old:
@@ -121,6 +132,7 @@ class Agent:
 
     def stop(self) -> None:
         """End cleanly within 5 s: the last readings are on the disk, and in the store if that answers."""
+        self._control.finish()
         self._devices.stop()
         self._courier.finish(_FAREWELL_S)
         self._courier.join(_FAREWELL_S + 1.0)
@@ -182,16 +194,19 @@ class Agent:
         *,
         device: str = "",
         channel: str = "",
+        age_s: float = 0.0,
+        data: Mapping[str, Any] | None = None,
     ) -> None:
         where = "/".join(part for part in (device, channel) if part)
         _LOG.log(_LEVELS[severity], "%s", f"{where}: {message}" if where else message)
         event = Event(
             kind=kind,
             message=message,
-            time_ns=self._clock.now_ns(),
+            time_ns=max(0, self._clock.now_ns() - int(age_s * 1e9)),
             severity=severity,
             device=device,
             channel=channel,
+            data=dict(data or {}),
         )
         if self._link:
             self._link.send_event(event)

@@ -25,7 +25,7 @@ _LOG = logging.getLogger("edgeagent")
 
 _CHECK_S = 1.0
 
-#: The courier comes round every second; one that hangs this long is beyond help from inside.
+#: Courier and control come round every second; one that hangs this long is beyond help from inside.
 _HUNG_S = 20.0
 
 #: Level prefixes of sd-daemon(3).
@@ -81,7 +81,7 @@ class Process:
                 self._reloading = False
                 self._take_config()
             self._agent.check()
-            if watchdog_s and self._agent.courier_silent_s < _HUNG_S:
+            if watchdog_s and self._agent.silent_s < _HUNG_S:
                 sdnotify.notify("WATCHDOG=1")
 
     def _take_config(self) -> None:

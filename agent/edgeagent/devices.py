@@ -15,8 +15,10 @@ from edgeagent.schedule import Schedule, jitter
 from edgeagent.stream import Rules
 from edgeagent_sdk.channel import Fault
 from edgeagent_sdk.driver import Host, Sensor
+from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.messages import ActuatorDescription, ChannelInfo
 from edgeagent_sdk.names import Identity
+from edgeagent_sdk.plugins import nearest
 from edgeagent_sdk.quantities import quantity
 
 #: A thread may finish the read that it is in; one that takes longer hangs.
@@ -53,12 +55,16 @@ class Devices:
 
     def apply(self, wanted: Sequence[DeviceConfig]) -> None:
         """Start, stop and replace threads until exactly `wanted` runs; what is unchanged runs on."""
-        by_name = {config.name: config for config in wanted}
-        self._end([name for name, (config, _) in self._running.items() if by_name.get(name) != config])
-        for name, config in by_name.items():
-            if name not in self._running:
+        self._end(self.leaving(wanted))
+        for config in wanted:
+            if config.name not in self._running:
                 self.start(config, config.sensor(self._host, config.options))
         self._changed()
+
+    def leaving(self, wanted: Sequence[DeviceConfig]) -> list[str]:
+        """The devices whose threads `apply` would end."""
+        by_name = {config.name: config for config in wanted}
+        return [name for name, (config, _) in self._running.items() if by_name.get(name) != config]
 
     def start(self, config: DeviceConfig, sensor: Sensor) -> None:
         """Start the thread of one device."""
@@ -136,9 +142,15 @@ class Devices:
                 description=info.description,
             )
             for sampler in self._samplers()
-            if sampler.stream
-            for info in (actuator.info for actuator in sampler.sensor.actuators())
+            for info in sampler.actuators
         ]
+
+    def sampler(self, device: str) -> Sampler:
+        """The thread of a device; for any thread. Raises EdgeError, with the nearest name."""
+        running = self._running.get(device)
+        if running is None:
+            raise EdgeError(f"no device {device!r}; {nearest(device, list(self._running))}")
+        return running[1]
 
     def _samplers(self) -> list[Sampler]:
         return [sampler for _, sampler in list(self._running.values())]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from edgeagent_sdk.messages import Severity
 
 
 class Report(Protocol):
-    """`kind` is a word for programs, `message` one line for people: what, where, why, what to do."""
+    """`kind` is a word for programs, `message` one line for people: what, where, why, what to do.
+
+    `age_s` is how long ago it happened; `data` tells programs what `message` tells people.
+    """
 
     def __call__(
         self,
@@ -18,4 +22,6 @@ class Report(Protocol):
         *,
         device: str = "",
         channel: str = "",
+        age_s: float = 0.0,
+        data: Mapping[str, Any] | None = None,
     ) -> None: ...

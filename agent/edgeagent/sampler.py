@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from edgeagent.report import Report
 from edgeagent.schedule import Schedule
 from edgeagent.stream import Change, Rules, Stream
 from edgeagent_sdk.channel import Channel
-from edgeagent_sdk.driver import Sensor
+from edgeagent_sdk.driver import ActuatorInfo, Sensor
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.messages import Severity
 from edgeagent_sdk.names import Identity
@@ -23,6 +24,9 @@ _OPEN_S = 15.0
 
 
 Deliver = Callable[[str, int], None]
+
+Order = Callable[[Sensor | None], None]
+"""Something to be done on the device's own thread; it gets None while the device is not open."""
 
 
 class Sampler(threading.Thread):
@@ -53,20 +57,27 @@ class Sampler(threading.Thread):
         self.sensor = sensor
         self.schedule = schedule
         self.stream: Stream | None = None
+        self.actuators: list[ActuatorInfo] = []
         self.readings = 0
         self.faults = 0
         self._identity, self._rules = identity, rules
         self._stale_after_s = stale_after_s
         self._clock, self._deliver, self._changed, self._report = clock, deliver, changed, report
         self._ended = threading.Event()
+        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._abandoned = False
         self._seen_ns = time.monotonic_ns()
-        self._trouble = ""
+        self.trouble = ""
         self._stale = False
 
     def stop(self) -> None:
         """Ask the thread to end; the read that it is in still counts."""
         self._ended.set()
+        self._orders.put(lambda sensor: None)  # wakes it
+
+    def order(self, order: Order) -> None:
+        """Have something done: at once, or after the read that the thread is in. It must not raise."""
+        self._orders.put(order)
 
     def abandon(self) -> None:
         """Give up on a thread that hangs in its driver: what it may still read no longer counts."""
@@ -77,10 +88,15 @@ class Sampler(threading.Thread):
         """Seconds since the device was last read well, or since the start."""
         return (time.monotonic_ns() - self._seen_ns) / 1e9
 
+    @property
+    def stale(self) -> bool:
+        """Whether what it last read is too old to act upon."""
+        return self.age_s > self._stale_after_s
+
     def check_stale(self) -> None:
         """Called from outside, because a thread that hangs in its driver cannot say so itself."""
         stale = self.age_s > (self._stale_after_s if self.stream else max(_OPEN_S, self._stale_after_s))
-        if stale and not self._stale and not self._trouble:
+        if stale and not self._stale and not self.trouble:
             self._report(
                 "stale",
                 f"no reading for {self.age_s:.1f} s; the driver hangs",
@@ -94,21 +110,40 @@ class Sampler(threading.Thread):
         pause_s = _REOPEN_MIN_S
         while not self._ended.is_set():
             before = self.readings
+            retry_s = None
             try:
                 self._adopt(self.sensor.open())
+                self._tell_occurrences()
                 self._sample()
             except DriverError as error:
+                retry_s = error.retry_s
                 self._failed(str(error))
             except Exception as error:
                 # A driver is anybody's code: its bug costs its own device, with a word, and no other.
                 self._failed(f"the driver failed: {type(error).__name__}: {error}")
             self._close()
             pause_s = _REOPEN_MIN_S if self.readings > before else min(2 * pause_s, _REOPEN_MAX_S)
-            self._ended.wait(pause_s)
+            self._wait(time.monotonic_ns() + int((retry_s or pause_s) * 1e9), None)
+        while not self._orders.empty():
+            self._orders.get()(None)
+
+    def _wait(self, until_ns: int, sensor: Sensor | None) -> bool:
+        """Carry out orders until then, one at least if any waits; False once the thread is to end."""
+        while not self._ended.is_set():
+            wait_s = max(0, until_ns - time.monotonic_ns()) / 1e9
+            try:
+                order = self._orders.get(timeout=wait_s)
+            except queue.Empty:
+                return not self._ended.is_set()
+            order(sensor)
+            if not wait_s:
+                return not self._ended.is_set()
+        return False
 
     def _adopt(self, channels: Sequence[Channel]) -> None:
         if not channels:
             raise DriverError("the driver found nothing to read there")
+        self.actuators = [actuator.info for actuator in self.sensor.actuators()]
         old = self.stream.channels if self.stream else []
         if [(c.key, c.minimum, c.maximum) for c in channels] == [(c.key, c.minimum, c.maximum) for c in old]:
             return
@@ -122,7 +157,7 @@ class Sampler(threading.Thread):
     def _sample(self) -> None:
         stream = self.stream
         assert stream is not None
-        while not self._ended.wait(self._seconds_to_next()):
+        while self._wait(self.schedule.next_ns(time.monotonic_ns()), self.sensor):
             begun_ns = time.monotonic_ns()
             values = self.sensor.read()
             if self._abandoned:
@@ -138,23 +173,20 @@ class Sampler(threading.Thread):
             self._recovered()
             for change in changes:
                 self._tell(change)
-
-    def _seconds_to_next(self) -> float:
-        now = time.monotonic_ns()
-        return max(0, self.schedule.next_ns(now) - now) / 1e9
+            self._tell_occurrences()
 
     def _failed(self, reason: str) -> None:
         if self.stream:
             self.stream.fail(reason)
             self.faults += len(self.stream.channels)
-        if reason != self._trouble:  # once, not at each attempt
+        if reason != self.trouble:  # once, not at each attempt
             self._report("device-fault", reason, Severity.ERROR, device=self.device)
-        self._trouble = reason
+        self.trouble = reason
 
     def _recovered(self) -> None:
-        if self._trouble:
+        if self.trouble:
             self._report("device-recovered", "reads again", device=self.device)
-        self._trouble = ""
+        self.trouble = ""
 
     def _tell(self, change: Change) -> None:
         kind, severity = (
@@ -163,6 +195,10 @@ class Sampler(threading.Thread):
         self._report(
             kind, change.reason or "reads again", severity, device=self.device, channel=change.channel.name
         )
+
+    def _tell_occurrences(self) -> None:
+        for kind, message, severity, channel, age_s in self.sensor.occurrences():
+            self._report(kind, message, severity, device=self.device, channel=channel, age_s=age_s)
 
     def _close(self) -> None:
         try:

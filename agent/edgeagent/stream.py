@@ -97,10 +97,9 @@ class Stream:
         lines = encode(self._heads, numbers, time_ns)
         return lines, lines.count("\n"), self._changes(failing)
 
-    def fail(self, reason: str) -> list[Change]:
-        """The whole device failed: every channel is a fault now."""
+    def fail(self, reason: str) -> None:
+        """The whole device failed: every channel is a fault now, though none for a reason of its own."""
         self.values = [Fault(reason)] * len(self.channels)
-        return self._changes(dict.fromkeys(range(len(self.channels)), reason))
 
     def _calibrated(self, values: Sequence[Value]) -> list[Value]:
         result = list(values)

@@ -186,7 +186,7 @@ class Sensor(ABC):
         """Let go of the device. May be called twice, and before `open`."""
 
     def actuators(self) -> Sequence[Actuator]:
-        """What can be set, once open. Other threads may ask: always the same objects until `close`."""
+        """What can be set, once open."""
         return ()
 
     def occurrences(self) -> Sequence[Occurrence]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from edgeagent_sdk.messages import Severity
 
 
@@ -20,6 +23,8 @@ class Reports:
         *,
         device: str = "",
         channel: str = "",
+        age_s: float = 0.0,
+        data: Mapping[str, Any] | None = None,
     ) -> None:
         self.kinds.append(kind)
         self.messages.append(message)

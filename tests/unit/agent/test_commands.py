@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgeagent.clock import Clock
-from edgeagent.commands import Commands
+from edgeagent.commands import Commands, at_once
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.messages import Command, Outcome, Reply
 
@@ -25,7 +25,7 @@ class Desk:
         self.count = 0
         clock = Clock(lambda: NOW, lambda: 0, lambda: True)
         self.commands = Commands(
-            {"count": self._count, "no": self._no}, clock, self.replies.append, self.reports
+            {"count": at_once(self._count), "no": at_once(self._no)}, clock, self.replies.append, self.reports
         )
 
     def _count(self, body: dict[str, Any]) -> dict[str, Any]:

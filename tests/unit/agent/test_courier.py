@@ -31,7 +31,7 @@ def test_acknowledgements_free_the_window_after_the_file_was_replaced(tmp_path: 
         sent.append(decode_header(payload.split(b"\n", 1)[0]))
         return len(sent)
 
-    def report(kind: str, message: str, severity: Severity = Severity.INFO, **_: str) -> None:
+    def report(kind: str, message: str, severity: Severity = Severity.INFO, **_: object) -> None:
         print(kind, message, severity)
 
     storage = Storage(tmp_path / "outbox.db", TERMS.max_bytes, report)

@@ -99,7 +99,7 @@ def test_storage_carries_over_what_it_knows(
     """Whatever was done to the file, the readings of late are in the fresh one, and a report says so."""
     reports: list[str] = []
 
-    def report(kind: str, message: str, severity: Severity = Severity.INFO, **_: str) -> None:
+    def report(kind: str, message: str, severity: Severity = Severity.INFO, **_: object) -> None:
         reports.append(f"{kind}: {message}")
 
     told: Report = report

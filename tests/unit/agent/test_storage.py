@@ -31,7 +31,7 @@ class Bench:
         self.storage = Storage(path, BUDGET, self._report)
         self.put = 0
 
-    def _report(self, kind: str, message: str, severity: Severity = Severity.INFO, **_: str) -> None:
+    def _report(self, kind: str, message: str, severity: Severity = Severity.INFO, **_: object) -> None:
         self.reports.append(kind)
 
     def take(self, batches: int, per_batch: int = 1, *, from_ns: int = T, held: bool = False) -> None:

@@ -1,0 +1,84 @@
+"""What commands ask of actuators, made sure of: known names, finite numbers, within the limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from edgeagent.leases import Key
+from edgeagent_sdk.driver import ActuatorInfo
+from edgeagent_sdk.errors import EdgeError
+from edgeagent_sdk.plugins import nearest
+
+#: No lease is longer: what is to hold longer is renewed by whoever wants it.
+LEASE_MAX_S = 3600.0
+
+
+class Release(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a `release` command."""
+
+    device: str
+    actuator: str
+
+
+class Cap(Release, forbid_unknown_fields=True):
+    """The body of a `cap` command: `value` in the actuator's unit, for `lease_s` seconds."""
+
+    value: float
+    lease_s: float
+
+
+class Setpoint(NamedTuple):
+    """A value that an actuator can take, and for how long; `remarks` tell what was clamped."""
+
+    key: Key
+    info: ActuatorInfo
+    value: float
+    lease_s: float
+    remarks: list[str]
+
+
+Known = Callable[[str], Sequence[ActuatorInfo]]
+"""The actuators of a device. Raises EdgeError for one that is not there."""
+
+
+def setpoint(body: dict[str, Any], known: Known) -> Setpoint:
+    """What a `cap` asks for, as far as it can be had. Raises EdgeError for what can never be."""
+    cap = _convert(body, Cap)
+    key, info = _find(cap, known)
+    if not (math.isfinite(cap.value) and math.isfinite(cap.lease_s) and cap.lease_s > 0):
+        raise EdgeError(f"{cap.value:g} for {cap.lease_s:g} s: give a finite value, and a time above 0")
+    value = min(max(cap.value, info.minimum), info.maximum)
+    lease_s = min(cap.lease_s, LEASE_MAX_S)
+    remarks = []
+    if value != cap.value:
+        remarks.append(f"{cap.value:g} is outside {info.minimum:g} to {info.maximum:g}")
+    if lease_s != cap.lease_s:
+        remarks.append(f"a lease lasts {LEASE_MAX_S:g} s at most")
+    return Setpoint(key, info, value, lease_s, remarks)
+
+
+def released(body: dict[str, Any], known: Known) -> Key:
+    """What a `release` names. Raises EdgeError for what is not there."""
+    return _find(_convert(body, Release), known)[0]
+
+
+def _find(order: Release, known: Known) -> tuple[Key, ActuatorInfo]:
+    infos = {info.name: info for info in known(order.device)}
+    if order.actuator not in infos:
+        hint = nearest(order.actuator, list(infos))
+        raise EdgeError(f"{order.device} has no actuator {order.actuator!r}; {hint}")
+    return Key(order.device, order.actuator), infos[order.actuator]
+
+
+B = TypeVar("B", bound=Release)
+
+
+def _convert(body: dict[str, Any], kind: type[B]) -> B:
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise EdgeError(f"body: {error}") from None
