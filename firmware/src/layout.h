@@ -15,4 +15,3 @@
 
 // What the image says about itself, in a protected field of its own: the board (nodemap.Board), 2 bytes.
 #define BOARD_TLV 0x00A0u
-#define BOARD_AST1030 1u

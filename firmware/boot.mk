@@ -1,0 +1,55 @@
+# The boot loader (ast1030): `make -f boot.mk`. Called by the Makefile. KEY=path is the private key whose
+# owner may make images; without it, one is made for development.
+
+PYTHON ?= ../.venv/bin/python
+CROSS ?= arm-none-eabi-
+BUILD ?= build
+PORT := ast1030
+include ports/$(PORT)/port.mk
+OUT := $(BUILD)/boot
+KEY ?= $(BUILD)/keys/development.pem
+CRYPTO := $(BUILD)/crypto
+
+WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow -Wundef
+CFLAGS := $(CPU) -mthumb -std=c17 -Os -ffreestanding -ffunction-sections -fdata-sections -g \
+	-fstack-usage -fcallgraph-info=su
+CPPFLAGS := -Isrc -Iports/$(PORT) -Iboot -I$(BUILD) -I$(CRYPTO)
+LDFLAGS := $(CPU) -mthumb -nostartfiles --specs=nano.specs -Wl,--gc-sections -T boot/boot.ld
+
+# What it shares with the application.
+SHARED := src/startup.c src/driver_reset.c src/store.c src/crc32.c src/trial.c \
+	$(addprefix ports/$(PORT)/driver_,clock.c flash.c uart.c watchdog.c)
+OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(notdir $(SHARED) $(wildcard boot/*.c))) $(OUT)/key.o $(OUT)/monocypher.o
+vpath %.c boot src ports/$(PORT) $(CRYPTO) $(OUT)
+
+.DELETE_ON_ERROR:
+
+$(OUT)/boot.elf: $(OBJECTS) boot/boot.ld tools/budget.py
+	$(CROSS)gcc $(LDFLAGS) $(OBJECTS) -o $@
+	@$(PYTHON) tools/budget.py $@ --size $(CROSS)size --flash 32768 --ram 16384 --stack 4096
+
+$(OUT)/%.o: %.c boot.mk | $(OUT) $(CRYPTO)/monocypher.h $(BUILD)/registers.h
+	$(CROSS)gcc $(CFLAGS) $(if $(filter monocypher,$*),,$(WARNINGS)) $(CPPFLAGS) -MMD -c $< -o $@
+
+$(OUT)/key.c: $(KEY) tools/image.py | $(OUT)
+	@$(PYTHON) tools/image.py key $(KEY) $@
+
+$(BUILD)/keys/development.pem:
+	@mkdir -p $(@D)
+	@$(PYTHON) tools/image.py newkey $@
+	@echo "$@: a key for development; for real nodes, KEY=path"
+
+$(CRYPTO)/monocypher.c: $(CRYPTO)/monocypher.h ;
+$(CRYPTO)/monocypher.h: boot/requirements.txt
+	@mkdir -p $(CRYPTO)
+	@$(PYTHON) -m pip download --quiet --quiet --no-deps --no-binary pymonocypher --require-hashes \
+		--requirement $< --dest $(CRYPTO)
+	@tar -xzf $(CRYPTO)/pymonocypher-*.tar.gz -C $(CRYPTO) --strip-components=1 --wildcards '*/monocypher.[ch]' --touch
+
+$(BUILD)/registers.h: tools/registers.py ../sdk/edgeagent_sdk/nodemap.py
+	@$(PYTHON) tools/registers.py c $@
+
+$(OUT):
+	@mkdir -p $@
+
+-include $(OBJECTS:.o=.d)
