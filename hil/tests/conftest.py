@@ -9,7 +9,6 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
-from hil.tests.registers import Registers
 from labgrid import Target
 from labgrid.exceptions import NoDriverFoundError
 
@@ -17,6 +16,7 @@ from edgeagent_hil.rig.drivers import NodeProtocol, QemuNode
 from edgeagent_hil.rig.machine import Machine
 from edgeagent_hil.rig.master import Master
 from edgeagent_hil.rig.stimulus import NoInstrument, Stimulus
+from hil.tests.registers import Registers
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from edgeagent_hil.rig.drivers import NodeProtocol
 from edgeagent_hil.rig.master import READ_HOLDING, READ_INPUT, WRITE_MANY, WRITE_ONE, Master
-from edgeagent_sdk.nodemap import ACCESS, KEY_CONFIG, KEY_CONTROL, OUTPUTS, SETPOINTS, TELEMETRY, Block
+from edgeagent_sdk.nodemap import (
+    ACCESS,
+    EVENT_LOG,
+    EVENTS,
+    KEY_CONFIG,
+    KEY_CONTROL,
+    OUTPUTS,
+    SETPOINTS,
+    TELEMETRY,
+    Block,
+    EventCode,
+    Source,
+)
+from tests.services import wait_until
 
 
 class Refused(Exception):
@@ -19,6 +34,14 @@ class Refused(Exception):
 
 class NoAnswer(Exception):
     """The node did not answer."""
+
+
+class NodeEvent(NamedTuple):
+    """An event of the node's ring."""
+
+    code: EventCode
+    detail: int
+    uptime_ms: int
 
 
 class Registers:
@@ -36,6 +59,20 @@ class Registers:
     def telemetry(self, name: str) -> int:
         """One field of the telemetry."""
         return self.read(TELEMETRY)[name]
+
+    def events(self) -> list[NodeEvent]:
+        """The newest events, oldest first."""
+        log = self.read(EVENT_LOG)
+        every = (
+            NodeEvent(EventCode(log[f"event{n}_code"]), log[f"event{n}_detail"], log[f"event{n}_uptime_ms"])
+            for n in range(EVENTS)
+            if log[f"event{n}_number"]
+        )
+        return list(every)
+
+    def has_event(self, code: EventCode, detail: int) -> bool:
+        """Whether it is among the newest."""
+        return any((event.code, event.detail) == (code, detail) for event in self.events())
 
     def write(self, block: Block, **fields: int) -> None:
         """Write neighbouring fields in one request. Raises Refused."""
@@ -56,11 +93,22 @@ class Registers:
         self._ask(struct.pack(">BHH", WRITE_ONE, ACCESS.at("access"), key))
 
     def release(self) -> None:
-        """End all leases, and lock."""
+        """End all leases, wait until no output is limited any more, and lock."""
         self.unlock()
         for output in OUTPUTS:
             self.write(SETPOINTS, **{f"{output.name}_lease_ms": 0})
+        wait_until(self._is_safe, "all outputs are in their safe state")
         self.unlock(0)
+
+    def _is_safe(self) -> bool:
+        block = self.read(TELEMETRY)
+        return all(block[f"source_{output.name}"] == Source.SAFE for output in OUTPUTS)
+
+    def return_to(self, node: NodeProtocol) -> None:
+        """Speak again, unlocked, to a node that was switched off and on."""
+        node.wait_ready()
+        self.master.reopen()
+        self.unlock()
 
     def configure(self, block: Block, **fields: int) -> None:
         """Write settings, which need the second key."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hil.tests.registers import Refused, Registers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +27,7 @@ from edgeagent_sdk.nodemap import (
     TELEMETRY,
     Board,
 )
+from hil.tests.registers import Refused, Registers
 
 FUNCTION, ADDRESS, VALUE = 1, 2, 3
 """Exceptions: of the function, of the address, of the value."""

@@ -135,13 +135,15 @@ def powerless(machine: Machine) -> Iterator[None]:
 
 
 @contextmanager
-def missing(machine: Machine, chip: str) -> Iterator[None]:
-    """Within the block the node runs, from a cold start, without one of its chips, by its id."""
+def missing(machine: Machine, *chips: str) -> Iterator[None]:
+    """Within the block the node runs, from a cold start, without some of its chips, by their ids."""
     whole = machine.without
-    if chip not in machine.board.devices:
-        raise EdgeError(f"{machine.board.name} has no chip {chip!r}: {', '.join(machine.board.devices)}")
+    if unknown := set(chips) - set(machine.board.devices):
+        raise EdgeError(
+            f"{machine.board.name} has no {', '.join(unknown)}: {', '.join(machine.board.devices)}"
+        )
     with powerless(machine):
-        machine.without = whole | {chip}
+        machine.without = whole.union(chips)
     try:
         yield
     finally:

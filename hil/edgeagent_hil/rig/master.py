@@ -41,10 +41,8 @@ class Master:
 
     def __init__(self, port: Path, slave: int = 1) -> None:
         self.slave = slave
-        try:
-            self._serial = serial.Serial(str(port), BAUD, timeout=0)
-        except serial.SerialException as error:
-            raise EdgeError(f"{port}: {error}") from None
+        self._port = port
+        self._serial = self._open()
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -74,9 +72,20 @@ class Master:
             heard += more
         return heard
 
+    def reopen(self) -> None:
+        """Open the port again, after it was gone. Raises EdgeError."""
+        self._serial.close()
+        self._serial = self._open()
+
     def close(self) -> None:
         """Close the port."""
         self._serial.close()
+
+    def _open(self) -> serial.Serial:
+        try:
+            return serial.Serial(str(self._port), BAUD, timeout=0)
+        except serial.SerialException as error:
+            raise EdgeError(f"{self._port}: {error}") from None
 
     def __enter__(self) -> Self:
         return self
