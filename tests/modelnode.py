@@ -53,6 +53,7 @@ class ModelNode:
         self.requests = 0
         self.boots = 0
         self.energy_mj = 5000
+        self.stopped_measuring_ms: int | None = None
         self.forced: dict[str, tuple[Source, int]] = {}
         self.values: dict[str, dict[str, int]] = {
             block.name: {field.name: field.default for field in block.fields} for block in BLOCKS
@@ -143,7 +144,7 @@ class ModelNode:
                 values |= {output.name: counts, f"{output.name}_lease_ms": self.output(output.name)[2]}
         if block is TELEMETRY:
             values |= {
-                "measured_ms": self.uptime_ms // 100 * 100,
+                "measured_ms": self.stopped_measuring_ms or self.uptime_ms // 100 * 100,
                 "boot_count": self.boots,
                 "last_event": len(self.events),
                 "energy_in": self.energy_mj,

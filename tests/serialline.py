@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ class SerialLine:
 
     Attributes:
         to_slave, to_master: what the line does to a request and to an answer.
+        pieces: in so many pieces an answer arrives, a little apart.
     """
 
     def __init__(self, path: Path, answer: Callable[[bytes], bytes]) -> None:
@@ -38,6 +40,7 @@ class SerialLine:
         self.answer = answer
         self.to_slave: Change = sound
         self.to_master: Change = sound
+        self.pieces = 1
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._pty: tuple[int, int] | None = None
@@ -74,7 +77,14 @@ class SerialLine:
             while len(received) >= (length := request_length(received)):
                 request, received = received[:length], received[length:]
                 if answer := self.to_master(self.answer(request)):
-                    os.write(ours, answer)
+                    self._send(ours, answer)
+
+    def _send(self, ours: int, answer: bytes) -> None:
+        size = -(-len(answer) // self.pieces)
+        for at in range(0, len(answer), size):
+            if at:
+                time.sleep(0.005)
+            os.write(ours, answer[at : at + size])
 
 
 @contextmanager
@@ -85,3 +95,30 @@ def serial_line(path: Path, answer: Callable[[bytes], bytes]) -> Iterator[Serial
         yield line
     finally:
         line.unplug()
+
+
+@contextmanager
+def pty_pair(one: Path, other: Path) -> Iterator[None]:
+    """Two paths: what is written to the one is read from the other."""
+    pairs = [pty.openpty() for _ in range(2)]
+    for (_, theirs), path in zip(pairs, (one, other), strict=True):
+        tty.setraw(theirs)
+        path.symlink_to(os.ttyname(theirs))
+    ours = [fd for fd, _ in pairs]
+    ended = threading.Event()
+
+    def copy() -> None:
+        while not ended.is_set():
+            for fd in select.select(ours, [], [], 0.05)[0]:
+                os.write(ours[1 - ours.index(fd)], os.read(fd, 4096))
+
+    thread = threading.Thread(target=copy, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        for fds in pairs:
+            for fd in fds:
+                os.close(fd)

@@ -108,9 +108,11 @@ def _refused(path: str, error: OSError) -> DriverError:
     if number in (errno.EBUSY, errno.EAGAIN) or "lock" in str(error):
         return DriverError(
             f"{path}: in use by {user(path) or 'another program'}",
-            "stop that one; while an agent runs, give it the order: see `edgeagent read`",
+            "stop that one first; a running agent takes orders as the MQTT command `cap`",
             retry_s=1.0,
         )
+    if "configure" in str(error):
+        return DriverError(f"{path}: is no serial port", "check the path")
     return DriverError(f"{path}: {os.strerror(number).lower() if number else error}")
 
 

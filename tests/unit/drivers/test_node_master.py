@@ -1,0 +1,272 @@
+"""The master on a line with faults, and against pymodbus' server at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pymodbus import FramerType, ModbusDeviceIdentification
+from pymodbus.datastore import ModbusDeviceContext, ModbusSequentialDataBlock, ModbusServerContext
+from pymodbus.server import ModbusSerialServer
+
+from edgeagent.drivers.node import rtu
+from edgeagent.drivers.node.master import Master, Refused
+from edgeagent.drivers.node.node import Node
+from edgeagent.drivers.node.port import Port
+from edgeagent_sdk.errors import DriverError
+from edgeagent_sdk.nodemap import CONFIG, DIAGNOSTICS, IDENTITY, KEY_CONFIG, SETPOINTS, TELEMETRY
+from tests.modelnode import ModelNode
+from tests.serialline import SerialLine, pty_pair, serial_line
+
+
+@contextmanager
+def node_on(line: SerialLine, *, timeout_s: float = 0.15, slave_id: int = 1) -> Iterator[Node]:
+    port = Port(str(line.path), 115_200)
+    node = Node(Master(port, slave_id, timeout_s))
+    try:
+        yield node
+    finally:
+        node.close()
+        node.close()
+
+
+@pytest.fixture
+def model() -> ModelNode:
+    return ModelNode()
+
+
+@pytest.fixture
+def line(tmp_path: Path, model: ModelNode) -> Iterator[SerialLine]:
+    with serial_line(tmp_path / "tty", model.answer) as made:
+        yield made
+
+
+def test_every_block_can_be_read(line: SerialLine) -> None:
+    with node_on(line) as node:
+        assert node.identify()["serial_number"] == 7
+        for block in (IDENTITY, TELEMETRY, DIAGNOSTICS, SETPOINTS, CONFIG):
+            assert node.read(block).keys() == block.offsets.keys()
+
+
+def test_settings_need_their_key_and_keep_their_bounds(line: SerialLine) -> None:
+    with node_on(line) as node:
+        with pytest.raises(Refused):
+            node.write(CONFIG, {"safe_relay1": 0})
+        node.unlock(KEY_CONFIG)
+        node.write(CONFIG, {"safe_relay1": 0, "safe_relay2": 1})
+        settings = node.read(CONFIG)
+        assert (settings["safe_relay1"], settings["safe_relay2"]) == (0, 1)
+        with pytest.raises(DriverError, match="3 is outside 0 to 2"):
+            node.write(CONFIG, {"safe_relay1": 3})
+        with pytest.raises(DriverError, match="did you mean 'safe_relay2'"):
+            node.write(CONFIG, {"safe_relay22": 1})
+
+
+def flip(nth: int, bit: int) -> Callable[[bytes], bytes]:
+    """A line that damages one bit of every nth piece, and cuts nothing."""
+    count = 0
+
+    def change(data: bytes) -> bytes:
+        nonlocal count
+        count += 1
+        if count % nth:
+            return data
+        damaged = bytearray(data)
+        damaged[bit // 8 % len(data)] ^= 1 << bit % 8
+        return bytes(damaged)
+
+    return change
+
+
+@pytest.mark.parametrize("bit", [0, 7, 9, 15, 17, 24, 40, 500, 1063])
+def test_a_wrong_bit_in_every_other_answer_costs_a_retry_and_no_value(
+    line: SerialLine, model: ModelNode, bit: int
+) -> None:
+    line.to_master = flip(2, bit)
+    with node_on(line) as node:
+        for _ in range(4):
+            telemetry = node.read(TELEMETRY)
+            assert telemetry["temperature_board"] == 1000
+            assert telemetry["energy_in"] == model.energy_mj
+        assert node.master.tally.damaged >= 3
+
+
+def test_a_request_that_does_not_arrive_is_sent_again(line: SerialLine) -> None:
+    line.to_slave = flip(2, 20)
+    with node_on(line) as node:
+        for _ in range(3):
+            node.read(TELEMETRY)
+        assert node.master.tally.timeouts >= 2
+
+
+def test_an_answer_in_small_pieces_is_put_together(line: SerialLine, model: ModelNode) -> None:
+    line.pieces = 5
+    with node_on(line) as node:
+        assert node.read(TELEMETRY)["temperature_board"] == 1000
+        assert node.master.tally.damaged == 0
+
+
+def test_a_late_answer_does_not_pass_for_anothers(line: SerialLine, model: ModelNode) -> None:
+    """Answers come one request late, as from a device that is slower than the timeout."""
+    waiting: list[bytes] = []
+
+    def late(answer: bytes) -> bytes:
+        waiting.append(answer)
+        return waiting.pop(0) if len(waiting) > 1 else b""
+
+    with node_on(line) as node:
+        node.identify()
+        settings = node.read(CONFIG)
+        line.to_master = late
+        for block in (TELEMETRY, IDENTITY, DIAGNOSTICS, TELEMETRY):
+            try:
+                values = node.read(block)
+            except DriverError:
+                continue
+            assert values["block"] == 0xB001 + [IDENTITY, TELEMETRY, DIAGNOSTICS].index(block)
+        try:
+            assert node.read(CONFIG) == settings
+        except DriverError as error:
+            assert "does not answer" in str(error)
+
+
+def test_a_stale_answer_to_the_same_question_is_known_by_its_time(line: SerialLine) -> None:
+    with node_on(line) as node:
+        node.identify()
+        request = rtu.read_request(1, rtu.READ_INPUT, TELEMETRY.address, TELEMETRY.words)
+        old = line.answer(request)
+        true_answer, stale = line.answer, [old]
+        time.sleep(0.2)
+        line.answer = lambda asked: stale.pop() if stale else true_answer(asked)
+        before = node.master.tally.requests
+        telemetry = node.read(TELEMETRY)
+        assert node.master.tally.requests == before + 2
+        assert telemetry["uptime_ms"] >= 200
+
+
+def test_a_node_whose_clock_stood_still_is_believed_the_second_time(
+    line: SerialLine, model: ModelNode
+) -> None:
+    with node_on(line) as node:
+        node.read(TELEMETRY)
+        model._begun_s += 0.5  # half a second that it did not live through
+        time.sleep(0.6)
+        for _ in range(3):
+            telemetry = node.read(TELEMETRY)
+        assert abs(node.clock.host_ns(telemetry["uptime_ms"]) - time.monotonic_ns()) < 0.1e9
+
+
+def test_a_torn_snapshot_is_not_taken(line: SerialLine, model: ModelNode) -> None:
+    def torn(answer: bytes) -> bytes:
+        body = bytearray(answer[:-2])
+        if len(body) > 100:
+            body[3 + 14 : 3 + 22] = (2**60).to_bytes(8, "big")  # measured_ms
+        return bytes(body) + rtu.crc(bytes(body))
+
+    line.to_master = torn
+    with node_on(line) as node, pytest.raises(DriverError, match="torn"):
+        node.read(TELEMETRY)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "why"),
+    [
+        (lambda model: setattr(model, "slave_id", 9), "slave 1 does not answer: silence for 150 ms"),
+        (lambda model: model.values["identity"].update(magic=0), "is no sensor node: its identity begins"),
+    ],
+)
+def test_who_is_no_node(
+    line: SerialLine, model: ModelNode, prepare: Callable[[ModelNode], None], why: str
+) -> None:
+    prepare(model)
+    with node_on(line) as node, pytest.raises(DriverError, match=why):
+        node.identify()
+
+
+def test_a_port_in_use_names_its_user(line: SerialLine, tmp_path: Path) -> None:
+    with node_on(line), pytest.raises(DriverError, match=r"tty: in use by another program; stop that one"):
+        Port(str(line.path), 115_200)
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("nowhere", "is not there; plug the adapter in"), ("file", "is no serial port")],
+)
+def test_what_is_no_port(tmp_path: Path, path: str, why: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DriverError, match=why):
+        Port(str(tmp_path / path), 115_200)
+
+
+def test_an_unplugged_port_says_so_at_once_and_when_to_look_again(line: SerialLine) -> None:
+    with node_on(line) as node:
+        node.identify()
+        line.unplug()
+        begun = time.monotonic()
+        with pytest.raises(DriverError, match="is not there") as caught:
+            node.read(TELEMETRY)
+        assert time.monotonic() - begun < 1.0
+        assert caught.value.retry_s is not None and caught.value.retry_s <= 1.0
+
+
+@contextmanager
+def pymodbus_server(port: Path) -> Iterator[ModbusDeviceContext]:
+    """pymodbus' own RTU server, in a thread."""
+    identity = ModbusDeviceIdentification(  # type: ignore[no-untyped-call]
+        info_name={"VendorName": "edgeagent", "ProductCode": "node", "MajorMinorRevision": "0.1.0"}
+    )
+    inputs, holdings = (
+        ModbusSequentialDataBlock(1, list(range(first, first + 300)))  # type: ignore[no-untyped-call]
+        for first in (9000, 0)
+    )
+    device = ModbusDeviceContext(ir=inputs, hr=holdings)
+    loop = asyncio.new_event_loop()
+    ready = threading.Event()
+
+    async def serve() -> None:
+        server = ModbusSerialServer(
+            ModbusServerContext(devices={1: device}, single=False),
+            framer=FramerType.RTU,
+            identity=identity,
+            port=str(port),
+            baudrate=115_200,
+        )
+        await server.serve_forever(background=True)
+        ready.set()
+        while not ended.is_set():
+            await asyncio.sleep(0.02)
+        await server.shutdown()  # type: ignore[no-untyped-call]
+
+    ended = threading.Event()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield device
+    finally:
+        ended.set()
+        thread.join(10)
+        loop.close()
+
+
+def test_pymodbus_server_understands_every_request(tmp_path: Path) -> None:
+    with pty_pair(tmp_path / "slave", tmp_path / "master"), pymodbus_server(tmp_path / "slave"):
+        master = Master(Port(str(tmp_path / "master"), 115_200), 1, 1.0)
+        try:
+            assert master.read_input(5, 2, lambda data: data) == bytes.fromhex("232d232e")
+            assert master.read_input(0, 125, len) == 250
+            assert master.read_holding(16, 3) == bytes.fromhex("001000110012")
+            master.write(16, b"\xbe\xef")
+            master.write(17, b"\x00\x01\xff\xff")
+            assert master.read_holding(16, 3) == bytes.fromhex("beef0001ffff")
+            assert master.device_id() == {0: "edgeagent", 1: "node", 2: "0.1.0"}
+            with pytest.raises(Refused, match="illegal data address") as caught:
+                master.read_holding(290, 20)
+            assert caught.value.code == 2
+        finally:
+            master.close()
