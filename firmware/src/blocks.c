@@ -179,18 +179,19 @@ static enum exception write_access(struct node *node, uint64_t now_ms, uint16_t 
                                                      : write_reset(node, words[0]);
 }
 
-// What is written as it is already wears out no flash.
-static bool holds_already(const struct node *node, uint64_t now_ms, uint16_t address, uint16_t count,
+// What is written as it is already wears out no flash; unless it is a default, which nothing keeps yet.
+static bool kept_already(const struct node *node, uint64_t now_ms, uint16_t address, uint16_t count,
                           const uint16_t *words) {
     uint16_t held[BLOCK_MAX];
-    return holding_read(node, now_ms, address, count, held) == EXCEPTION_NONE &&
+    return !node->health.settings_default &&
+           holding_read(node, now_ms, address, count, held) == EXCEPTION_NONE &&
            memcmp(held, words, count * sizeof *words) == 0;
 }
 
 static enum exception write_settings(struct node *node, uint64_t now_ms, uint16_t address, uint16_t count,
                                      const uint16_t *words) {
     bool config = within(address, count, CONFIG_ADDRESS, CONFIG_WORDS);
-    if (holds_already(node, now_ms, address, count, words)) {
+    if (kept_already(node, now_ms, address, count, words)) {
         return EXCEPTION_NONE;
     }
     bool valid = config ? config_write(&node->settings, (uint16_t)(address - CONFIG_ADDRESS), count, words)

@@ -4,6 +4,3 @@
 
 void relay_init(void);
 void relay_set(unsigned relay, bool closed);
-
-// What the pin really is.
-bool relay_get(unsigned relay);

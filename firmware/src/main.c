@@ -36,15 +36,15 @@ static void apply_outputs(uint64_t now_ms) {
 // Answer what has come in. `last_ms`: when the last byte came.
 static void serve(uint64_t now_ms) {
     static uint64_t last_ms;
-    static uint8_t answer[FRAME_MAX];
     uint8_t byte;
-    for (unsigned i = 0; i < FRAME_MAX && uart_get(&byte); i++) {
+    while (receiver.length < FRAME_MAX && uart_get(&byte)) {
         receiver_push(&receiver, byte, &node.line);
         last_ms = now_ms;
     }
     bool silent = now_ms - last_ms >= SILENCE_MS;
     uint16_t length = receiver_frame(&receiver, silent, &node.line);
     if (length) {
+        static uint8_t answer[FRAME_MAX];
         uint16_t size = modbus_answer(&node, now_ms, receiver.data, answer);
         receiver_drop(&receiver, length);
         node_tick(&node, now_ms);

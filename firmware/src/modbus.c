@@ -83,11 +83,11 @@ static const char *const objects[] = {"edgeagent", "sensor-node-" BOARD_NAME, VE
 enum { OBJECTS = sizeof objects / sizeof objects[0], STREAM_LAST = 3, INDIVIDUAL = 4, CONFORMITY = 0x81 };
 
 static enum exception read_device_id(const uint8_t *request, uint8_t *answer, uint16_t *length) {
+    if (request[2] != READ_DEVICE_ID) {
+        return EXCEPTION_FUNCTION;  // and of any length: nothing behind is read
+    }
     uint8_t code = request[3];
     uint8_t first = request[4];
-    if (request[2] != READ_DEVICE_ID) {
-        return EXCEPTION_FUNCTION;
-    }
     if (code < 1 || code > INDIVIDUAL) {
         return EXCEPTION_VALUE;
     }

@@ -23,8 +23,8 @@ struct receiver {
 
 void receiver_push(struct receiver *receiver, uint8_t byte, struct line_counts *line);
 
-// The length of the whole request that stands first in `data`, or 0 if there is none yet. What cannot be
-// part of one is dropped; with `silent`, whatever is not whole by now is.
+// The length of the whole request that stands first in `data`, or 0 if there is none yet: then there is room.
+// What cannot be part of one is dropped; with `silent`, whatever is not whole by now is.
 uint16_t receiver_frame(struct receiver *receiver, bool silent, struct line_counts *line);
 
 void receiver_drop(struct receiver *receiver, uint16_t count);

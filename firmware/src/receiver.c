@@ -50,7 +50,7 @@ void receiver_push(struct receiver *receiver, uint8_t byte, struct line_counts *
 uint16_t receiver_frame(struct receiver *receiver, bool silent, struct line_counts *line) {
     while (receiver->length) {  // every turn but the last drops a byte
         uint16_t length = request_length(receiver->data, receiver->length);
-        if (length == UNKNOWN && silent) {
+        if (length == UNKNOWN && (silent || receiver->length == FRAME_MAX)) {
             length = receiver->length;  // of a function unknown to us, only silence tells the end
         }
         bool waits = length == MORE || length == UNKNOWN || (length > receiver->length && length <= FRAME_MAX);
@@ -63,5 +63,6 @@ uint16_t receiver_frame(struct receiver *receiver, bool silent, struct line_coun
         }
         drop_garbage(receiver, line);
     }
+    receiver->in_garbage = receiver->in_garbage && !silent;
     return 0;
 }

@@ -16,7 +16,3 @@ void relay_set(unsigned relay, bool closed) {
     latch = (latch & ~(1u << relay)) | (uint32_t)closed << relay;
     REG32(GPIO + DATA_ABCD) = latch;
 }
-
-bool relay_get(unsigned relay) {
-    return REG32(GPIO + DATA_ABCD) >> relay & 1;
-}

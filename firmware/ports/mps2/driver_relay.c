@@ -12,7 +12,3 @@ void relay_init(void) {
 void relay_set(unsigned relay, bool closed) {
     REG32(LEDS) = (REG32(LEDS) & ~(1u << relay)) | (uint32_t)closed << relay;
 }
-
-bool relay_get(unsigned relay) {
-    return REG32(LEDS) >> relay & 1;
-}

@@ -1,0 +1,39 @@
+# The pure modules on this machine. Each tests/test_*.c is a program; its first line, `// needs: a.c b.c`, says
+# which sources of src are linked with it. Called by the Makefile.
+
+OUT := $(BUILD)/host
+TESTS := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
+HEADERS := $(wildcard src/*.h tests/*.h) $(BUILD)/registers.h
+
+WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow -Wundef
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS := -std=c17 -g -O1 $(WARNINGS) $(SANITIZERS) -Isrc -Itests -I$(BUILD)
+
+needs = $(addprefix src/,$(shell sed -n '1s|^// needs:||p' $(1)))
+
+.PHONY: check fuzz cppcheck $(TESTS:%=run-%)
+.DELETE_ON_ERROR:
+
+check: $(TESTS:%=run-%) cppcheck
+
+# A log for each: what passes is one line.
+$(TESTS:%=run-%): run-%: $(OUT)/%
+	@$< >$<.log 2>&1 || { cat $<.log; exit 1; }
+	@printf '%-16s %s\n' '$*' "$$(grep 'PASSED' $<.log)"
+
+.SECONDEXPANSION:
+$(OUT)/test_%: tests/test_%.c $$(call needs,tests/test_$$*.c) $(HEADERS) check.mk | $(OUT)
+	@gcc $(CFLAGS) $(filter %.c,$^) -lcmocka -o $@
+
+$(OUT):
+	@mkdir -p $@
+
+# Each board's own sources with it: what one port does not use is not unused.
+CPPCHECK := cppcheck --quiet --std=c11 --enable=all --inconclusive --error-exitcode=1 \
+	--suppressions-list=tests/cppcheck.txt --template='{file}:{line}: {id}: {message}' -Isrc -I$(BUILD)
+
+cppcheck:
+	@$(CPPCHECK) -Iports/ast1030 src ports/ast1030
+	@$(CPPCHECK) -Iports/mps2 src ports/mps2
+	@$(CPPCHECK) -Itests src tests
+	@echo 'cppcheck         nothing found'
