@@ -10,7 +10,6 @@ enum {
 
     LENGTH_BYTES = 2,
     CRC_BYTES = 2,
-    BYTES_A_LINE = (LINE_BYTES - 3) / 4 * 3,
 };
 
 // BETWEEN: the line ended, the frame did not.
@@ -121,39 +120,47 @@ uint16_t frame_receive(struct frame_receiver *receiver, uint8_t byte) {
     return 0;
 }
 
-// A byte of the frame: the length, then the packet, then its CRC.
+static unsigned frame_bytes(const struct frame_sender *sender) {
+    return LENGTH_BYTES + sender->length + (unsigned)CRC_BYTES;
+}
+
+// A byte of the frame: the length, then the packet, then its CRC; 0 beyond its end.
 static uint8_t frame_byte(const struct frame_sender *sender, unsigned at, uint16_t crc) {
     unsigned told = sender->length + (unsigned)CRC_BYTES;
+    const uint8_t head[LENGTH_BYTES] = {(uint8_t)(told >> 8), (uint8_t)told};
+    const uint8_t tail[CRC_BYTES + 2] = {(uint8_t)(crc >> 8), (uint8_t)crc};
     if (at < LENGTH_BYTES) {
-        return (uint8_t)(at == 0 ? told >> 8 : told);
+        return head[at];
     }
     at -= LENGTH_BYTES;
-    if (at < sender->length) {
-        return sender->packet[at];
+    return at < sender->length ? sender->packet[at] : tail[at - sender->length];
+}
+
+// Three bytes of the frame as four digits.
+static void put_group(struct frame_sender *sender, uint16_t crc, uint8_t digits[4]) {
+    uint32_t group = 0;
+    unsigned left = frame_bytes(sender) - sender->sent;
+    for (unsigned i = 0; i < 3; i++) {
+        group = group << 8 | frame_byte(sender, sender->sent + i, crc);
     }
-    return (uint8_t)(at == sender->length ? crc >> 8 : crc);
+    for (unsigned i = 0; i < 4; i++) {
+        digits[i] = i <= left ? digit(group >> (18 - 6 * i)) : '=';
+    }
+    sender->sent = (uint16_t)(sender->sent + (left < 3 ? left : 3));
 }
 
 size_t frame_next_line(struct frame_sender *sender, uint8_t line[LINE_BYTES]) {
-    unsigned total = LENGTH_BYTES + sender->length + (unsigned)CRC_BYTES;
+    bool first = sender->sent == 0;
     uint16_t crc = frame_crc(sender->packet, sender->length);
-    if (sender->sent >= total) {
+    size_t length = 2;
+    if (sender->sent >= frame_bytes(sender)) {
         return 0;
     }
-    size_t length = 0;
-    line[length++] = sender->sent == 0 ? FIRST_1 : NEXT_1;
-    line[length++] = sender->sent == 0 ? FIRST_2 : NEXT_2;
-    for (unsigned n = 0; n < BYTES_A_LINE / 3 && sender->sent < total; n++) {
-        uint32_t group = 0;
-        unsigned count = total - sender->sent < 3 ? total - sender->sent : 3;
-        for (unsigned i = 0; i < 3; i++) {
-            group = group << 8 | (i < count ? frame_byte(sender, sender->sent + i, crc) : 0u);
-        }
-        for (unsigned i = 0; i < 4; i++) {
-            line[length++] = i <= count ? digit(group >> (18 - 6 * i)) : '=';
-        }
-        sender->sent = (uint16_t)(sender->sent + count);
+    line[0] = first ? FIRST_1 : NEXT_1;
+    line[1] = first ? FIRST_2 : NEXT_2;
+    for (; length + 5 <= LINE_BYTES && sender->sent < frame_bytes(sender); length += 4) {
+        put_group(sender, crc, line + length);
     }
-    line[length++] = '\n';
-    return length;
+    line[length] = '\n';
+    return length + 1;
 }

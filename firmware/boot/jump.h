@@ -13,7 +13,9 @@ static inline _Noreturn void jump_to_image(uint32_t vectors) {
         REG32(0xE000E280u + 4 * i) = UINT32_MAX;  // NVIC_ICPR: and none pending
     }
     REG32(0xE000ED08u) = vectors;  // VTOR
-    uint32_t stack = REG32(vectors), start = REG32(vectors + 4);
-    __asm volatile("dsb\n\tisb\n\tmsr msp, %0\n\tbx %1" : : "r"(stack), "r"(start) : "memory");
+    __asm volatile("dsb\n\tisb\n\tmsr msp, %0\n\tbx %1"
+                   :
+                   : "r"(REG32(vectors)), "r"(REG32(vectors + 4))
+                   : "memory");
     __builtin_unreachable();
 }

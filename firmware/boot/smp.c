@@ -6,8 +6,16 @@
 #include "frame.h"
 
 enum operation { READ = 0, WRITE = 2, RESPONSE = 1, OPERATION_MASK = 7 };
-enum group { GROUP_OS = 0, GROUP_IMAGE = 1 };
-enum command { OS_ECHO = 0, OS_RESET = 5, OS_PARAMETERS = 6, IMAGE_STATE = 0, IMAGE_UPLOAD = 1 };
+
+// Requests that are obeyed. Group 0 is the system, group 1 the images.
+enum order { ECHO, RESET, PARAMETERS, GET_STATE, SET_STATE, UPLOAD, ORDERS };
+
+static const struct {
+    uint8_t operation, group, command;
+} orders[ORDERS] = {
+    [ECHO] = {WRITE, 0, 0},     [RESET] = {WRITE, 0, 5},     [PARAMETERS] = {READ, 0, 6},
+    [GET_STATE] = {READ, 1, 0}, [SET_STATE] = {WRITE, 1, 0}, [UPLOAD] = {WRITE, 1, 1},
+};
 
 // Source of the codes: Zephyr, mgmt_defines.h.
 enum rc {
@@ -54,7 +62,7 @@ static const struct {
 };
 
 struct request {
-    unsigned operation, group, command;
+    unsigned order;
     bool given[ARGUMENTS];
     struct cbor_item of[ARGUMENTS];
 };
@@ -233,22 +241,22 @@ static enum verdict take_upload(struct smp *smp, const struct request *request, 
 }
 
 static enum verdict obey(struct smp *smp, const struct request *request, struct cbor_writer *answer) {
-    switch (request->group << 16 | request->command << 8 | request->operation) {
-    case GROUP_OS << 16 | OS_ECHO << 8 | WRITE:
+    switch (request->order) {
+    case ECHO:
         return echo(request, answer);
-    case GROUP_OS << 16 | OS_PARAMETERS << 8 | READ:
-        put_parameters(answer);
-        return GOOD;
-    case GROUP_OS << 16 | OS_RESET << 8 | WRITE:
+    case RESET:
         smp->reset = true;
         cbor_put_map(answer, 0);
         return GOOD;
-    case GROUP_IMAGE << 16 | IMAGE_STATE << 8 | READ:
+    case PARAMETERS:
+        put_parameters(answer);
+        return GOOD;
+    case GET_STATE:
         put_images(answer, &smp->slots);
         return GOOD;
-    case GROUP_IMAGE << 16 | IMAGE_STATE << 8 | WRITE:
+    case SET_STATE:
         return set_state(smp, request, answer);
-    case GROUP_IMAGE << 16 | IMAGE_UPLOAD << 8 | WRITE:
+    case UPLOAD:
         return take_upload(smp, request, answer);
     default:
         return UNKNOWN_COMMAND;
@@ -263,14 +271,22 @@ static void put_refusal(struct cbor_writer *answer, enum verdict verdict) {
     cbor_put_text(answer, refusals[verdict].reason);
 }
 
+static unsigned order_of(const uint8_t *header) {
+    unsigned order = 0;
+    while (order < ORDERS &&
+           !((header[0] & OPERATION_MASK) == orders[order].operation &&
+             header[4] * 256u + header[5] == orders[order].group && header[7] == orders[order].command)) {
+        order++;
+    }
+    return order;
+}
+
 uint16_t smp_answer(struct smp *smp, const uint8_t *request, uint16_t length, uint8_t *answer, uint16_t room) {
-    unsigned operation = length ? request[0] & OPERATION_MASK : RESPONSE;
-    if (length < SMP_HEADER_BYTES || operation & RESPONSE ||
+    if (length < SMP_HEADER_BYTES || request[0] & RESPONSE ||
         request[2] * 256u + request[3] != length - (unsigned)SMP_HEADER_BYTES) {
         return 0;
     }
-    struct request read = {
-        .operation = operation, .group = request[4] * 256u + request[5], .command = request[7]};
+    struct request read = {.order = order_of(request)};
     const struct cbor_reader body = {request + SMP_HEADER_BYTES, request + length};
     const struct cbor_writer start = {answer + SMP_HEADER_BYTES, answer + room, false};
     struct cbor_writer writer = start;

@@ -40,7 +40,9 @@ static enum verdict begin(struct upload *upload, struct slots *slots, const stru
     slots->valid[slot] = false;
     *upload = (struct upload){
         .length = piece->length, .slot = slot, .session_length = piece->session_length};
-    memcpy(upload->session, piece->session, piece->session_length);
+    if (piece->session_length) {
+        memcpy(upload->session, piece->session, piece->session_length);
+    }
     return GOOD;
 }
 
