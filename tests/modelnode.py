@@ -30,6 +30,7 @@ from edgeagent_sdk.nodemap import (
     Source,
 )
 
+_WHO = (b"edgeagent", b"model node", b"0.1.0")
 _LEVELS = {0: 0, KEY_CONTROL: 1, KEY_CONFIG: 2}
 _NEEDS = {"access": 0, "setpoints": 1, "config": 2, "calibration": 2}
 
@@ -49,7 +50,6 @@ class ModelNode:
 
     def __init__(self, serial_number: int = 7, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.slave_id = 1
         self.requests = 0
         self.boots = 0
         self.energy_mj = 5000
@@ -71,6 +71,11 @@ class ModelNode:
             f"{channel.quantity}_{channel.name}": 1000 * (i + 1) for i, channel in enumerate(CHANNELS)
         } | {"valid": 2 ** len(CHANNELS) - 1}
         self.reset()
+
+    @property
+    def slave_id(self) -> int:
+        """What it answers to."""
+        return self.values["config"]["slave_id"]
 
     @property
     def uptime_ms(self) -> int:
@@ -105,13 +110,18 @@ class ModelNode:
         if rtu.crc(request[:-2]) != request[-2:] or request[0] != self.slave_id:
             return b""
         self.requests += 1
-        pdu = request[1:-2]
+        slave_id, pdu = request[0], request[1:-2]
         try:
-            return rtu.frame(self.slave_id, pdu[:1] + self._carry_out(pdu))
+            return rtu.frame(slave_id, pdu[:1] + self._carry_out(pdu))
         except _Exception as code:
-            return rtu.frame(self.slave_id, bytes([pdu[0] | 0x80, code.args[0]]))
+            return rtu.frame(slave_id, bytes([pdu[0] | 0x80, code.args[0]]))
 
     def _carry_out(self, pdu: bytes) -> bytes:
+        if pdu[:2] == b"\x2b\x0e":
+            objects = b"".join(bytes([i, len(text)]) + text for i, text in enumerate(_WHO))
+            return b"\x0e\x01\x01\x00\x00" + bytes([len(_WHO)]) + objects
+        if len(pdu) < 5:
+            raise _Exception(1)
         function, address, count = struct.unpack(">BHH", pdu[:5])
         match function:
             case 3 | 4:

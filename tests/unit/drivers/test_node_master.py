@@ -176,7 +176,7 @@ def test_a_torn_snapshot_is_not_taken(line: SerialLine, model: ModelNode) -> Non
 @pytest.mark.parametrize(
     ("prepare", "why"),
     [
-        (lambda model: setattr(model, "slave_id", 9), "slave 1 does not answer: silence for 150 ms"),
+        (lambda model: model.values["config"].update(slave_id=9), "slave 1 does not answer: silence for 150 ms"),
         (lambda model: model.values["identity"].update(magic=0), "is no sensor node: its identity begins"),
     ],
 )

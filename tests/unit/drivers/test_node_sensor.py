@@ -240,7 +240,7 @@ def test_outputs_hold_release_and_say_who_decides(bench: Bench) -> None:
     bench.model.forced["fan1"] = (Source.GUARD, 10_000)
     assert (fan.get(), fan.holder()) == (1.0, "the node's guard")
     relay.release()
-    assert (relay.get(), relay.holder()) == (1.0, "its safe state, without a lease")
+    assert (relay.get(), relay.holder()) == (1.0, "its safe state")
 
 
 def test_a_node_that_was_reset_is_unlocked_again(bench: Bench) -> None:
@@ -355,7 +355,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def test_discovery_tells_a_node_from_other_adapters(tmp_path: Path, plugged: Callable[..., None]) -> None:
     node, mute = ModelNode(42), ModelNode()
-    mute.slave_id = 9
+    mute.values["config"]["slave_id"] = 9
     asked: list[bytes] = []
 
     def never(request: bytes) -> bytes:

@@ -9,9 +9,9 @@ from edgeagent_sdk.nodemap import LEASE_MAX_MS, OUTPUTS, SETPOINTS, TELEMETRY, N
 
 #: Who decides, in words.
 DECIDES = {
-    Source.SAFE: "its safe state, without a lease",
+    Source.SAFE: "its safe state",
     Source.LEASE: "its lease",
-    Source.SHED: "load shedding: the input power is over its limit",
+    Source.SHED: "load shedding",
     Source.GUARD: "the node's guard",
 }
 
