@@ -1,0 +1,102 @@
+"""A server of the twin as a live ``/sys`` whose limits obey writes; `linux` says which files there are.
+
+Everything lies under a directory that stands for ``/``; an agent reads it with that as its `host_root`. A
+kernel refuses a bad write with EINVAL; a file cannot, so what it held before is put back at the next pass.
+A limit out of range is clamped, as kernels do, and the file then says so.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Self
+
+from edgeagent_hil.exposed.linux import Limit, Now, Number, limits, numbers, texts
+from edgeagent_hil.twin import Site, SiteInputs, SiteOutputs, SiteState
+from edgeagent_sdk.errors import EdgeError
+
+#: A number is written over the one before it in one go and at this width: nobody reads half of each.
+_WIDTH: Final = 24
+
+
+class SysfsTree:
+    """One server of a site as files.
+
+    Args:
+        root: directory that stands for ``/``; made if it is not there.
+        server: which one.
+
+    Raises:
+        EdgeError: the directory cannot be written.
+    """
+
+    def __init__(self, root: Path, site: Site, server: int = 0) -> None:
+        parts = site.servers.kind_of(server).components
+        self._root, self._server = root, server
+        self._limits = list(limits(parts))
+        self._held = {limit.path: limit.most for limit in self._limits}
+        self._files = ExitStack()
+        try:
+            for path, text in texts(parts):
+                self._write(path, text)
+            for limit in self._limits:
+                self._write(limit.path, limit.spelled(limit.most))
+            self._numbers = [(self._open(number), number) for number in numbers(site, server)]
+        except OSError as error:
+            self.close()
+            raise EdgeError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files; they stay, and nothing follows or obeys any more."""
+        self._files.close()
+
+    def steer(self, inputs: SiteInputs) -> SiteInputs:
+        """`inputs` with the limits that the files hold for this server."""
+        changed = {
+            name: getattr(inputs.servers, name).copy() for name in {limit.quantity for limit in self._limits}
+        }
+        for limit in self._limits:
+            changed[limit.quantity][limit.part, self._server] = self._read(limit)
+        return replace(inputs, servers=replace(inputs.servers, **changed))
+
+    def show(self, state: SiteState, outputs: SiteOutputs) -> None:
+        """Write what the server does now."""
+        now = Now(state, outputs)
+        for fd, number in self._numbers:
+            os.pwrite(fd, str(round(number.value(now))).ljust(_WIDTH - 1).encode() + b"\n", 0)
+
+    def _read(self, limit: Limit) -> float:
+        """The limit that a file holds, in SI units; a file that somebody is about to write holds the last."""
+        held = self._held[limit.path]
+        try:
+            text = (self._root / limit.path).read_bytes().strip()
+        except OSError:
+            return held
+        if not text:
+            return held
+        with suppress(ValueError):
+            held = min(max(int(text) / limit.scale, limit.least), limit.most)
+        if text.decode("ascii", "replace") != limit.spelled(held):
+            self._write(limit.path, limit.spelled(held))
+        self._held[limit.path] = held
+        return held
+
+    def _write(self, name: str, text: str) -> None:
+        path = self._root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n", "ascii")
+
+    def _open(self, number: Number) -> int:
+        path = self._root / number.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        self._files.callback(os.close, fd)
+        return fd
