@@ -22,11 +22,14 @@ SHARED := src/startup.c src/driver_reset.c src/store.c src/crc32.c src/trial.c \
 OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(notdir $(SHARED) $(wildcard boot/*.c))) $(OUT)/key.o $(OUT)/monocypher.o
 vpath %.c boot src ports/$(PORT) $(CRYPTO) $(OUT)
 
+.PHONY: sources
 .DELETE_ON_ERROR:
 
 $(OUT)/boot.elf: $(OBJECTS) boot/boot.ld tools/budget.py
 	$(CROSS)gcc $(LDFLAGS) $(OBJECTS) -o $@
 	@$(PYTHON) tools/budget.py $@ --size $(CROSS)size --flash 32768 --ram 16384 --stack 4096
+
+sources: $(CRYPTO)/monocypher.c $(BUILD)/registers.h ## what is not here but made, or fetched
 
 $(OUT)/%.o: %.c boot.mk | $(OUT) $(CRYPTO)/monocypher.h $(BUILD)/registers.h
 	$(CROSS)gcc $(CFLAGS) $(if $(filter monocypher,$*),,$(WARNINGS)) $(CPPFLAGS) -MMD -c $< -o $@

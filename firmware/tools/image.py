@@ -18,8 +18,9 @@ import sys
 from pathlib import Path
 
 from click import ClickException
-from edgeagent_sdk.nodemap import Board
 from imgtool import image, keys, version
+
+from edgeagent_sdk.nodemap import Board
 
 _LAYOUT = Path(__file__).parents[1] / "src" / "layout.h"
 _DEFINE = re.compile(r"^#define (\w+) (0x[0-9A-Fa-f]+|\d+)u", re.MULTILINE)
@@ -64,7 +65,6 @@ def sign(
         version=version.decode_version(number),
         header_size=at["IMAGE_HEADER_BYTES"],
         pad_header=True,
-        slot_size=at["SLOT_BYTES"],
         load_addr=at["LOAD_AT"],
     )
     fields = {at["BOARD_TLV"]: int(board).to_bytes(2, "little")}
@@ -72,9 +72,12 @@ def sign(
         made.load(str(source))
         with contextlib.redirect_stdout(None):  # it tells what it does
             made.create(key, "hash", None, custom_tlvs=fields, user_sha="512")
+        # Checked here, as imgtool would leave room for a trailer that this boot loader does not need.
+        if len(made.payload) > at["SLOT_BYTES"]:
+            raise ImageError(f"{source}: an image of {len(made.payload)} bytes does not fit into a slot")
         made.save(str(target))
     except (ClickException, OSError) as error:
-        raise ImageError(f"{source}: {getattr(error, 'message', error)}") from error
+        raise ImageError(f"{source}: {error}") from error
 
 
 def flash(source: Path, target: Path) -> None:
