@@ -7,7 +7,6 @@ import os
 import select
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from edgeagent_sdk.errors import DriverError
@@ -117,25 +116,16 @@ def _refused(path: str, error: OSError) -> DriverError:
 
 
 def user(path: str) -> str:
-    """The program that has a file open, as far as this user may see: ``edgeagent (pid 123)``."""
-    target = os.path.realpath(path)
-    for process in _others():
-        try:
-            files = [str(file.readlink()) for file in (process / "fd").iterdir()]
-            if target in files:
-                words = (process / "cmdline").read_bytes().split(b"\0")
-                name = "edgeagent" if any(b"edgeagent" in word for word in words) else _name(words[0])
-                return f"{name} (pid {process.name})"
-        except OSError:
-            continue  # it has ended, or is another user's
+    """The program that holds the lock on a file, if the kernel tells: ``edgeagent (pid 123)``."""
+    try:
+        file = Path(path).stat()
+        place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+        for line in Path("/proc/locks").read_text("ascii").splitlines():
+            _, kind, _, _, pid, where, *_ = line.replace("->", "").split()
+            if (kind, where) == ("FLOCK", place):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                ours = any(b"edgeagent" in word for word in words)
+                return f"{'edgeagent' if ours else Path(os.fsdecode(words[0])).name} (pid {pid})"
+    except (OSError, ValueError):
+        pass  # not for us to see
     return ""
-
-
-def _others() -> Iterator[Path]:
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and int(process.name) != os.getpid():
-            yield process
-
-
-def _name(word: bytes) -> str:
-    return Path(word.decode(errors="replace")).name
