@@ -3,13 +3,14 @@
 
 OUT := $(BUILD)/host
 TESTS := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
-HEADERS := $(wildcard src/*.h tests/*.h) $(BUILD)/registers.h
+HEADERS := $(wildcard src/*.h boot/*.h tests/*.h) $(BUILD)/registers.h
 
 WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow -Wundef
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
-CFLAGS := -std=c17 -g -O1 $(WARNINGS) $(SANITIZERS) -Isrc -Itests -I$(BUILD)
+CFLAGS := -std=c17 -g -O1 $(WARNINGS) $(SANITIZERS) -Isrc -Iboot -Itests -I$(BUILD)
 
-needs = $(addprefix src/,$(shell sed -n '1s|^// needs:||p' $(1)))
+needed = $(shell sed -n '1s|^// needs:||p' $(1))
+needs = $(wildcard $(foreach name,$(call needed,$(1)),src/$(name) boot/$(name)))
 
 .PHONY: check fuzz cppcheck $(TESTS:%=run-%)
 .DELETE_ON_ERROR:

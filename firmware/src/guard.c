@@ -8,25 +8,25 @@ enum {
     SLOW_PASSES = 20,   // a fan that starts takes about two seconds
 };
 
-static bool hottest(const struct measurement *measurement, int32_t *temperature_mc) {
-    bool any = false;
+// A sensor that is lost while it is hot may have died of the heat: it stays hot until it is seen to be cool.
+static uint16_t judge_heat(uint16_t hot, const struct measurement *measurement, int32_t limit_mc) {
     for (unsigned i = 0; i < TEMPERATURES; i++) {
-        if (channel_valid(measurement, (enum channel)i) && (!any || measurement->value[i] > *temperature_mc)) {
-            *temperature_mc = measurement->value[i];
-            any = true;
+        if (channel_valid(measurement, (enum channel)i)) {
+            int32_t ends_mc = hot >> i & 1 ? limit_mc - HYSTERESIS_MC : limit_mc;
+            bool is_hot = measurement->value[i] >= ends_mc;
+            hot = (uint16_t)((hot & ~(1u << i)) | (unsigned)is_hot << i);
         }
     }
-    return any;
+    return hot;
 }
 
 // Too hot, or blind: both are met by full fans and an open relay.
 static void judge_temperature(struct guard *guard, const struct measurement *measurement,
                               const struct settings *settings, uint64_t now_ms, struct events *events) {
     int32_t limit_mc = (int16_t)settings->config[CONFIG_GUARD_TEMPERATURE] * 1000;
-    int32_t now_mc = 0;
-    bool seen = hottest(measurement, &now_mc);
-    bool hot = seen && now_mc >= limit_mc - (guard->alarms & ALARM_OVER_TEMPERATURE ? HYSTERESIS_MC : 0);
-    uint16_t alarms = (uint16_t)((hot ? ALARM_OVER_TEMPERATURE : 0) | (seen ? 0 : ALARM_NO_TEMPERATURE));
+    bool seen = measurement->valid & ((1u << TEMPERATURES) - 1);
+    guard->hot = judge_heat(guard->hot, measurement, limit_mc);
+    uint16_t alarms = (uint16_t)((guard->hot ? ALARM_OVER_TEMPERATURE : 0) | (seen ? 0 : ALARM_NO_TEMPERATURE));
     bool active = alarms != 0;
     if (active != guard->active) {
         events_add(events, now_ms, active ? EVENT_CODE_GUARD_BEGAN : EVENT_CODE_GUARD_ENDED, alarms);
@@ -52,12 +52,12 @@ static void judge_power(struct guard *guard, const struct measurement *measureme
     }
     bool known = channel_valid(measurement, CHANNEL_POWER_IN);
     int32_t power_mw = measurement->value[CHANNEL_POWER_IN];
-    bool over = limited && known && power_mw > limit_mw;
+    bool over = limited && (known ? power_mw > limit_mw : guard->over_power);  // a gap ends no excess
     if (over && !guard->over_power) {
         guard->over_since_ms = now_ms;
     }
     guard->over_power = over;
-    if (over && !guard->shed && now_ms - guard->over_since_ms >= settings->config[CONFIG_SHED_DELAY_MS]) {
+    if (over && known && !guard->shed && now_ms - guard->over_since_ms >= settings->config[CONFIG_SHED_DELAY_MS]) {
         guard->shed = true;
         guard->shed_at_mw = power_mw;
         events_add(events, now_ms, EVENT_CODE_SHED_BEGAN, power_mw / 1000);
@@ -67,15 +67,16 @@ static void judge_power(struct guard *guard, const struct measurement *measureme
 
 static bool fan_slow(unsigned fan, const struct measurement *measurement, const struct outputs *outputs,
                      const struct settings *settings) {
-    unsigned channel = CHANNEL_SPEED_FAN1 + fan;
-    return channel_valid(measurement, (enum channel)channel) &&
-           outputs->of[OUTPUT_FAN1 + fan].effective >= DRIVEN &&
-           measurement->value[channel] < settings->config[CONFIG_FAN_STALL_RPM];
+    return outputs->of[OUTPUT_FAN1 + fan].effective >= DRIVEN &&
+           measurement->value[CHANNEL_SPEED_FAN1 + fan] < settings->config[CONFIG_FAN_STALL_RPM];
 }
 
 static void judge_fans(struct guard *guard, const struct measurement *measurement, const struct outputs *outputs,
                        const struct settings *settings, uint64_t now_ms, struct events *events) {
     for (unsigned fan = 0; fan < FANS; fan++) {
+        if (!channel_valid(measurement, (enum channel)(CHANNEL_SPEED_FAN1 + fan))) {
+            continue;  // what was found last holds
+        }
         bool slow = fan_slow(fan, measurement, outputs, settings);
         uint8_t passes = guard->slow_passes[fan];
         guard->slow_passes[fan] = (uint8_t)(!slow ? 0 : passes < SLOW_PASSES ? passes + 1 : SLOW_PASSES);

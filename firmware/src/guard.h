@@ -8,6 +8,7 @@
 
 struct guard {
     bool active;         // fans full, sheddable relays open
+    uint16_t hot;        // bit n: temperature channel n was at the limit, and not seen below it since
     bool shed;           // sheddable relays open
     bool over_power;     // the power is over the limit now
     uint64_t over_since_ms;

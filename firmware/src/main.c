@@ -97,6 +97,7 @@ static void report_health(uint64_t now_ms) {
     }
 }
 
+// The watchdog is fed by work that was due: a clock that stands still, and would end no lease, bites too.
 static void tick(uint64_t now_ms) {
     static uint64_t due_ms;
     if (now_ms < due_ms) {
@@ -108,6 +109,7 @@ static void tick(uint64_t now_ms) {
     report_health(now_ms);
     memory_keep(&node, now_ms);
     node.health.uart_errors = uart_errors();
+    watchdog_feed();
 }
 
 static void note_turn(uint64_t now_ms) {
@@ -133,7 +135,6 @@ _Noreturn void main_loop(void);
 _Noreturn void main_loop(void) {
     for (;;) {
         uint64_t now_ms = clock_ms();
-        watchdog_feed();
         note_turn(now_ms);
         serve(now_ms);
         sense(now_ms);

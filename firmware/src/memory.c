@@ -37,6 +37,15 @@ static void save(struct node *node, uint64_t now_ms, enum store_kind kind, const
     }
 }
 
+static void save_energy(struct node *node, uint64_t now_ms) {
+    uint64_t energy_mj = node->energy.total_mj;
+    energy_saved_ms = now_ms;
+    if (energy_mj != energy_saved_mj) {
+        energy_saved_mj = energy_mj;
+        save(node, now_ms, STORE_ENERGY, &energy_mj, sizeof energy_mj);
+    }
+}
+
 // Retained memory counts on where there is no store; where there is one, the higher count is the later.
 static void restore_counts(struct node *node, bool warm, bool stored) {
     struct boots boots = {0};
@@ -44,8 +53,8 @@ static void restore_counts(struct node *node, bool warm, bool stored) {
     if (stored) {
         store_load(STORE_BOOTS, &boots, sizeof boots);
         store_load(STORE_ENERGY, &energy_mj, sizeof energy_mj);
-        energy_saved_mj = energy_mj;
     }
+    energy_saved_mj = energy_mj;
     if (warm && !stored) {
         boots = (struct boots){retained.boot_count, retained.watchdog_resets};
     }
@@ -71,12 +80,14 @@ void memory_restore(struct node *node, uint64_t now_ms) {
     bool stored = store_open();
     node->health.reset_cause = (uint16_t)(warm ? reset_cause() : RESET_CAUSE_POWER_ON);
     restore_counts(node, warm, stored);
-    if (stored) {
+    if (BOARD_CAPABILITIES & CAPABILITY_STORAGE) {
         restore_settings(node);
         const struct boots boots = {node->health.boot_count, node->health.watchdog_resets};
         save(node, now_ms, STORE_BOOTS, &boots, sizeof boots);
+        save_energy(node, now_ms);
     }
-    outputs_init(&node->outputs, warm ? retained.relays : 0);
+    retained.relays = warm ? retained.relays : 0;
+    outputs_init(&node->outputs, retained.relays);
     retained.boot_count = node->health.boot_count;
     retained.watchdog_resets = node->health.watchdog_resets;
     retained.energy_mj = node->energy.total_mj;
@@ -86,15 +97,6 @@ void memory_restore(struct node *node, uint64_t now_ms) {
     events_add(&node->events, now_ms, EVENT_CODE_STARTED, node->health.reset_cause);
 }
 
-static void keep_energy(struct node *node, uint64_t now_ms) {
-    uint64_t energy_mj = node->energy.total_mj;
-    if (now_ms - energy_saved_ms >= ENERGY_SAVE_MS && energy_mj != energy_saved_mj) {
-        energy_saved_ms = now_ms;
-        energy_saved_mj = energy_mj;
-        save(node, now_ms, STORE_ENERGY, &energy_mj, sizeof energy_mj);
-    }
-}
-
 void memory_keep(struct node *node, uint64_t now_ms) {
     retained.energy_mj = node->energy.total_mj;
     retained.relays = (uint32_t)(node->outputs.of[OUTPUT_RELAY1].effective |
@@ -102,7 +104,9 @@ void memory_keep(struct node *node, uint64_t now_ms) {
     if (!(BOARD_CAPABILITIES & CAPABILITY_STORAGE)) {
         return;
     }
-    keep_energy(node, now_ms);
+    if (now_ms - energy_saved_ms >= ENERGY_SAVE_MS) {
+        save_energy(node, now_ms);
+    }
     if (node->settings_changed) {
         node->settings_changed = false;
         save(node, now_ms, STORE_SETTINGS, &node->settings, sizeof node->settings);

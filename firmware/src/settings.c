@@ -10,6 +10,7 @@ static const struct rule calibration_rules[] = {CALIBRATION_RULES};
 enum {
     CONFIG_COUNT = sizeof config_rules / sizeof config_rules[0],
     CALIBRATION_COUNT = sizeof calibration_rules / sizeof calibration_rules[0],
+    MILLION = 1000000,
 };
 
 static int64_t value_of(const struct rule *rule, const uint16_t *block) {
@@ -76,8 +77,9 @@ bool calibration_write(struct settings *settings, uint16_t offset, uint16_t coun
 
 int32_t calibrated(const struct settings *settings, enum channel channel, int32_t measured) {
     const uint16_t *words = settings->calibration + 4 * channel;  // gain and offset, two registers each
-    int64_t value = measured;
-    value += value * get_i32(words) / 1000000 + get_i32(words + 2);
+    int64_t gained = (int64_t)measured * get_i32(words);
+    gained = (gained + (gained < 0 ? -MILLION / 2 : MILLION / 2)) / MILLION;
+    int64_t value = measured + gained + get_i32(words + 2);
     if (value > INT32_MAX) {
         return INT32_MAX;
     }

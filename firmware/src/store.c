@@ -30,6 +30,7 @@ _Static_assert(sizeof(struct sector_head) +
                "a sector is too small");
 
 static struct {
+    bool open;            // there is a flash chip, and its records are known
     uint32_t sector;      // the one that holds
     uint32_t generation;  // 0: neither holds
     uint32_t end;         // where the next record goes, from the start of the sector
@@ -179,7 +180,8 @@ static bool save_in_other_sector(enum store_kind kind, const void *data, uint16_
 }
 
 bool store_open(void) {
-    if (!flash_init()) {
+    now.open = flash_init();
+    if (!now.open) {
         return false;
     }
     uint32_t first = sector_generation(STORE_AT);
@@ -193,12 +195,12 @@ bool store_open(void) {
 bool store_load(enum store_kind kind, void *data, uint16_t length) {
     struct record_head head;
     uint32_t place = now.places[kind];
-    return place != 0 && read_record(place, &head) && head.length == length &&
+    return now.open && place != 0 && read_record(place, &head) && head.length == length &&
            flash_read(now.sector + place + (uint32_t)sizeof head, data, length);
 }
 
 bool store_save(enum store_kind kind, const void *data, uint16_t length) {
-    if (length == 0 || length > STORE_RECORD_MAX) {
+    if (!now.open || length == 0 || length > STORE_RECORD_MAX) {
         return false;
     }
     uint32_t at = now.end;
