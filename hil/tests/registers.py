@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from edgeagent_hil.rig.drivers import NodeProtocol
@@ -49,6 +51,13 @@ class Registers:
 
     def __init__(self, master: Master) -> None:
         self.master = master
+
+    @classmethod
+    @contextmanager
+    def at(cls, port: Path) -> Iterator[Registers]:
+        """Those of the node at a port that nobody else uses within the block."""
+        with Master(port) as master:
+            yield cls(master)
 
     def read(self, block: Block) -> dict[str, int]:
         """All fields of a block, in counts."""
