@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from edgeagent.clock import Clock
@@ -14,7 +17,7 @@ from edgeagent.sampler import Deliver, Sampler
 from edgeagent.schedule import Schedule, jitter
 from edgeagent.stream import Rules
 from edgeagent_sdk.channel import Fault
-from edgeagent_sdk.driver import Host, Sensor
+from edgeagent_sdk.driver import Host, Sensor, Source
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.messages import ActuatorDescription, ChannelInfo
 from edgeagent_sdk.names import Identity
@@ -38,7 +41,8 @@ class Devices:
         changed: Callable[[], None],
         report: Report,
     ) -> None:
-        self._identity, self._host, self._clock = identity, host, clock
+        self._identity, self._clock = identity, clock
+        self._host = replace(host, readings=self)
         self._deliver, self._changed, self._report = deliver, changed, report
         self._running: dict[str, tuple[DeviceConfig, Sampler]] = {}
         self._ended_faults = self._ended_overruns = 0
@@ -107,6 +111,16 @@ class Devices:
             for sampler in self._samplers()
             if sampler.stream
             for channel, value in zip(sampler.stream.channels, sampler.stream.values, strict=True)
+        ]
+
+    def find(self, pattern: str) -> list[Source]:
+        """The channels that match ``device/quantity/name``, for drivers that read other devices."""
+        return [
+            Source(sampler.device, channel, partial(sampler.latest, channel.key))
+            for sampler in self._samplers()
+            if sampler.stream
+            for channel in sampler.stream.channels
+            if fnmatchcase("/".join((sampler.device, *channel.key)), pattern)
         ]
 
     def channels(self) -> list[ChannelInfo]:

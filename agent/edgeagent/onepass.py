@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import partial
 from typing import NamedTuple
 
 from edgeagent.config import DeviceConfig
 from edgeagent.stream import Rules, Stream
 from edgeagent_sdk.channel import Channel, Fault, Value
-from edgeagent_sdk.driver import Host
+from edgeagent_sdk.driver import Host, Source
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.names import Identity
 
@@ -63,10 +66,39 @@ def read_once(host: Host, devices: Sequence[DeviceConfig], timeout_s: float = 5.
 
     A device that has not answered after `timeout_s` is a fault.
     """
-    passes = [_Pass(host, device) for device in devices]
+    passes = {device.name: _Pass(host, device) for device in devices if not _reads_others(device)}
+    _run(passes.values(), timeout_s)
+    whole = replace(host, readings=_Rows([row for each in passes.values() for row in each.rows]))
+    second = {device.name: _Pass(whole, device) for device in devices if _reads_others(device)}
+    _run(second.values(), timeout_s)
+    return [row for device in devices for row in (passes | second)[device.name].rows]
+
+
+def _run(passes: Collection[_Pass], timeout_s: float) -> None:
     for each in passes:
         each.start()
     deadline = time.monotonic() + timeout_s
     for each in passes:
         each.join(max(0.0, deadline - time.monotonic()))
-    return [row for each in passes for row in each.rows]
+
+
+def _reads_others(device: DeviceConfig) -> bool:
+    return bool(getattr(device.sensor, "reads_others", False))
+
+
+class _Rows(NamedTuple):
+    """What has been read so far, for drivers that read other devices."""
+
+    rows: list[Row]
+
+    def find(self, pattern: str) -> list[Source]:
+        """The channels that match ``device/quantity/name``."""
+        return [
+            Source(row.device, row.channel, partial(_latest, row.value))
+            for row in self.rows
+            if row.channel and fnmatchcase("/".join((row.device, *row.channel.key)), pattern)
+        ]
+
+
+def _latest(value: Value) -> tuple[Value, float]:
+    return value, 0.0

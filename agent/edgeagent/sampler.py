@@ -11,7 +11,7 @@ from edgeagent.clock import Clock
 from edgeagent.report import Report
 from edgeagent.schedule import Schedule
 from edgeagent.stream import Change, Rules, Stream
-from edgeagent_sdk.channel import Channel
+from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import ActuatorInfo, Sensor
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.messages import Severity
@@ -92,6 +92,16 @@ class Sampler(threading.Thread):
     def stale(self) -> bool:
         """Whether what it last read is too old to act upon."""
         return self.age_s > self._stale_after_s
+
+    def latest(self, key: tuple[str, str]) -> tuple[Value, float]:
+        """A channel's last value and its age in seconds; a fault if that is too old to act upon."""
+        age_s = self.age_s
+        if self.stream is None or age_s > self._stale_after_s:
+            return Fault(f"{self.device}/{'/'.join(key)} was last read {age_s:.1f} s ago"), age_s
+        value = self.stream.latest(key)
+        if isinstance(value, Fault):
+            value = Fault(f"{self.device}/{'/'.join(key)}: {value.reason}")
+        return value, age_s + self.sensor.age_s
 
     def check_stale(self) -> None:
         """Called from outside, because a thread that hangs in its driver cannot say so itself."""

@@ -52,6 +52,7 @@ class Stream:
         self.channels = list(channels)
         self.values: list[Value] = [Fault("not read yet")] * len(self.channels)
         self.faults = 0
+        self._places = {channel.key: i for i, channel in enumerate(self.channels)}
         self._heads = [head(c.quantity.name, c.name, device, identity) for c in self.channels]
         # A double's own range as well, so that an infinite value fails even where the quantity has no bound.
         self._bounds = [(max(c.minimum, -_MAX), min(c.maximum, _MAX)) for c in self.channels]
@@ -74,6 +75,11 @@ class Stream:
     def calibration(self, channel: Channel) -> Sequence[tuple[float, float]]:
         """The measured → true points of a channel; none if it is taken as it is."""
         return self._points.get(self.channels.index(channel), ())
+
+    def latest(self, key: tuple[str, str]) -> Value:
+        """The last value of one channel."""
+        place = self._places.get(key)
+        return Fault("the device has this channel no more") if place is None else self.values[place]
 
     def take(self, values: Sequence[Value], time_ns: int) -> tuple[str, int, list[Change]]:
         """Lines for one pass of readings, how many they are, and which channels' health changed.

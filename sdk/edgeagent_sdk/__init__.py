@@ -17,7 +17,9 @@ from edgeagent_sdk.driver import (
     LeasedActuator,
     Occurrence,
     Options,
+    Readings,
     Sensor,
+    Source,
 )
 from edgeagent_sdk.errors import DriverError, EdgeError
 from edgeagent_sdk.names import Identity
@@ -48,7 +50,9 @@ __all__ = [
     "Publisher",
     "Quantity",
     "Reading",
+    "Readings",
     "Sensor",
+    "Source",
     "Value",
 ]
 

@@ -85,7 +85,19 @@ class Document:
         for key, item in known.items():
             if item.required and key not in table:
                 self.complain((*path, key), "is missing")
-        return kind(**values) if len(self.problems) == before else None
+        return self._make(kind, values, path) if len(self.problems) == before else None
+
+    def _make(self, kind: type[S], values: Mapping[str, Any], path: KeyPath) -> S | None:
+        """A struct may know more than its types say, of a file that it names for example."""
+        try:
+            return kind(**values)
+        except ConfigError as error:
+            for problem in error.problems:
+                if problem.file:
+                    self.problems.append(problem)
+                else:
+                    self.complain((*path, problem.key), problem.message)
+        return None
 
     def finish(self) -> None:
         """Raise ConfigError if there is any problem."""

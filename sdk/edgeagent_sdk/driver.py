@@ -17,15 +17,35 @@ hangs hurts nobody else. Twenty lines are enough::
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
 from edgeagent_sdk.channel import Channel, Value
 from edgeagent_sdk.messages import Severity
+
+
+class Source(NamedTuple):
+    """A channel of another device of the node.
+
+    Args:
+        latest: its last value and the age of that in seconds; a fault once it is too old to act upon.
+    """
+
+    device: str
+    channel: Channel
+    latest: Callable[[], tuple[Value, float]]
+
+
+class Readings(Protocol):
+    """What the node's other devices read."""
+
+    def find(self, pattern: str) -> Sequence[Source]:
+        """The channels that match ``device/quantity/name``, with ``*`` and ``?``; those known by now."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,10 +55,12 @@ class Host:
     Args:
         root: in front of every path; a test puts a made-up tree here, a container its ``/host``.
         state_dir: where a driver may keep a little state over restarts; None if nowhere.
+        readings: of the node's other devices, for a driver whose bus they are; None outside an agent.
     """
 
     root: Path = Path("/")
     state_dir: Path | None = None
+    readings: Readings | None = None
 
     def path(self, path: str) -> Path:
         """`path`, absolute on the host, as a path of this process."""
@@ -153,6 +175,9 @@ class Sensor(ABC):
 
     Options: ClassVar[type[Options]] = Options
     summary: ClassVar[str] = ""
+
+    #: Whether it reads other devices of the node: it is then read after them.
+    reads_others: ClassVar[bool] = False
 
     #: Age of the values that the last `read` returned, in seconds; a driver whose device buffers sets it.
     age_s: float = 0.0

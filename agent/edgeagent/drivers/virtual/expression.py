@@ -1,0 +1,387 @@
+"""Expressions over channels: parsed once, checked for units, then cheap to evaluate.
+
+    {feed-a/power/in} + {feed-b/power/in}
+    sum({pdu/power/outlet*}) / {ups/power/out}
+    {cdu/flow/in} * 0.997 [kg/L] * 4186 [J/(kg.K)] * ({cdu/temperature/out} - {cdu/temperature/in})
+    integral({pdu/power/in})
+
+A channel is ``{device/quantity/name}``, with ``*`` and ``?`` for several; a number may bear a unit in
+brackets. All arithmetic is done in coherent SI units. Temperatures are points on a scale: their
+difference is an interval, their mean a temperature, and only an interval may be multiplied.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from edgeagent.drivers.virtual.integrator import Integrator
+from edgeagent.drivers.virtual.units import ONE, Unit, UnitError, describe, parse_unit
+from edgeagent_sdk.errors import EdgeError
+from edgeagent_sdk.plugins import nearest
+
+#: What 0 °C is in kelvins (the BIPM's SI brochure, 9th edition, 2.3.1).
+_ICE_K: Final = 273.15
+
+_CELSIUS: Final = "Cel"
+
+_DEPTH_MAX: Final = 30
+
+
+class ExpressionError(EdgeError):
+    """An expression that cannot be understood, or whose units do not go together."""
+
+
+class ChannelMissing(ExpressionError):
+    """A channel that is not there, or not yet."""
+
+
+class Measure(NamedTuple):
+    """What kind of value a part of an expression has.
+
+    Args:
+        dimension: exponents of the SI base units.
+        points: how many temperatures, less those subtracted, are in it: 0 for anything but a point on
+            the Celsius scale.
+    """
+
+    dimension: tuple[int, ...]
+    points: float = 0.0
+
+    def __str__(self) -> str:
+        return "temperature" if self.points else describe(self.dimension)
+
+
+_NUMBER: Final = Measure(ONE.dimension)
+
+Values = Sequence[float]
+"""The values of all inputs, in SI units, in the order of `Expression.inputs`."""
+
+
+class Term(NamedTuple):
+    """A part of an expression, bound to channels: its kind, and how to get its value."""
+
+    measure: Measure
+    value: Callable[[Values, float], float]
+
+
+class Input(NamedTuple):
+    """One channel that an expression takes: its key and its unit."""
+
+    device: str
+    quantity: str
+    channel: str
+    unit: str
+
+
+Lookup = Callable[[str], Sequence[Input]]
+"""Finds the channels of a pattern ``device/quantity/name``; empty if there is none."""
+
+
+@dataclass
+class Expression:
+    """A parsed expression, bound to the channels that it names.
+
+    Args:
+        text: what was written.
+        lookup: tells which channels there are.
+        gap_s: of integrals.
+
+    Attributes:
+        inputs: the channels, each once.
+        integrators: in the order in which they are written.
+
+    Raises:
+        ExpressionError: with the place and the reason.
+    """
+
+    text: str
+    lookup: Lookup
+    gap_s: float = 60.0
+    inputs: list[Input] = field(default_factory=list)
+    integrators: list[Integrator] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._tokens = _tokens(self.text)
+        self._at = self._depth = 0
+        self._term = self._sum()
+        if self._peek():
+            raise self._error(f"{self._peek()!r} is out of place")
+
+    @property
+    def measure(self) -> Measure:
+        """What kind of value comes out."""
+        return self._term.measure
+
+    def to(self, unit_text: str) -> Callable[[Values, float], float]:
+        """A function of the inputs, in their own units, and the monotonic time: the value in a unit.
+
+        Raises:
+            ExpressionError: what comes out has another dimension.
+        """
+        unit = parse_unit(unit_text)
+        measure, value = self._term
+        if measure.dimension != unit.dimension:
+            raise ExpressionError(
+                f"{self.text!r} comes out in {describe(measure.dimension)}, not in {unit_text}"
+            )
+        if measure.points and (unit_text != _CELSIUS or not math.isclose(measure.points, 1.0)):
+            raise ExpressionError(
+                f"{self.text!r} adds up {measure.points:g} temperatures; a mean or a difference means more"
+            )
+        zero = _ICE_K * measure.points
+        scales = [_scale(each.unit) for each in self.inputs]
+
+        def evaluate(values: Values, at_s: float) -> float:
+            si = [factor * v + offset for v, (factor, offset) in zip(values, scales, strict=True)]
+            return (value(si, at_s) - zero) / unit.factor
+
+        return evaluate
+
+    # The grammar: sum = product (± product)*; product = power (×÷ power)*; power = atom (** integer).
+
+    def _sum(self) -> Term:
+        left = self._product()
+        while (sign := self._peek()) in ("+", "-"):
+            self._next()
+            left = self._added(left, self._product(), 1 if sign == "+" else -1)
+        return left
+
+    def _added(self, left: Term, right: Term, sign: int) -> Term:
+        if left.measure.dimension != right.measure.dimension:
+            verb = "added to" if sign > 0 else "subtracted from"
+            raise self._error(f"{right.measure} cannot be {verb} {left.measure}")
+        measure = Measure(left.measure.dimension, left.measure.points + sign * right.measure.points)
+        a, b = left.value, right.value
+        return Term(measure, lambda v, t: a(v, t) + sign * b(v, t))
+
+    def _product(self) -> Term:
+        left = self._power()
+        while (sign := self._peek()) in ("*", "/"):
+            self._next()
+            left = self._multiplied(left, self._power(), 1 if sign == "*" else -1)
+        return left
+
+    def _multiplied(self, left: Term, right: Term, power: int) -> Term:
+        if power > 0 and right.measure.points:
+            left, right = right, left
+        pure = _pure(right)
+        if right.measure.points or (left.measure.points and pure is None):
+            raise self._error("a temperature is a point on a scale; multiply a difference of two instead")
+        unit = Unit(1.0, left.measure.dimension).times(Unit(1.0, right.measure.dimension), power)
+        points = left.measure.points * (pure or 0.0) ** power if left.measure.points else 0.0
+        a, b = left.value, right.value
+        if power > 0:
+            return Term(Measure(unit.dimension, points), lambda v, t: a(v, t) * b(v, t))
+        return Term(Measure(unit.dimension, points), lambda v, t: _divide(a(v, t), b(v, t)))
+
+    def _power(self) -> Term:
+        base = self._atom()
+        if self._peek() != "**":
+            return base
+        self._next()
+        sign = -1 if self._peek() == "-" and self._next() else 1
+        exponent = self._next()
+        if not exponent.isdigit() or base.measure.points:
+            raise self._error("** takes an integer, and no temperature")
+        n = sign * int(exponent)
+        value = base.value
+        dimension = Unit(1.0, base.measure.dimension).to_the(n).dimension
+        return Term(
+            Measure(dimension), lambda v, t: _divide(1.0, value(v, t) ** -n) if n < 0 else value(v, t) ** n
+        )
+
+    def _atom(self) -> Term:
+        token = self._next()
+        self._depth += 1
+        if self._depth > _DEPTH_MAX:
+            raise self._error(f"nested more than {_DEPTH_MAX} deep; make channels of its parts")
+        term = self._begun_by(token)
+        self._depth -= 1
+        return term
+
+    def _begun_by(self, token: str) -> Term:
+        if token == "-":
+            return self._negated(self._power())
+        if token == "(":
+            inner = self._sum()
+            self._expect(")")
+            return inner
+        if token.startswith("{"):
+            return self._single(token)
+        if token[0].isdigit() or token[0] == ".":
+            return self._literal(float(token))
+        if token in _FUNCTIONS or token in _FOLDS or token == "integral":
+            return self._call(token)
+        known = [*_FOLDS, *_FUNCTIONS, "integral"]
+        raise self._error(f"{token!r} is no function; {nearest(token, known)}")
+
+    def _negated(self, term: Term) -> Term:
+        value = term.value
+        return Term(Measure(term.measure.dimension, -term.measure.points), lambda v, t: -value(v, t))
+
+    def _literal(self, number: float) -> Term:
+        unit = ONE
+        if self._peek().startswith("["):
+            unit = self._unit(self._next()[1:-1])
+        value = number * unit.factor
+        return Term(Measure(unit.dimension), _Constant(value))
+
+    def _unit(self, text: str) -> Unit:
+        try:
+            return parse_unit(text)
+        except UnitError as error:
+            raise self._error(str(error)) from None
+
+    def _single(self, token: str) -> Term:
+        terms = self._channels(token)
+        if len(terms) != 1:
+            raise self._error(f"{token} stands for {len(terms)} channels; put them into sum(…) or mean(…)")
+        return terms[0]
+
+    def _channels(self, token: str) -> list[Term]:
+        found = self.lookup(token[1:-1])
+        if not found:
+            raise ChannelMissing(f"{self.text!r}: there is no channel {token}")
+        return [self._input(each) for each in found]
+
+    def _input(self, channel: Input) -> Term:
+        if channel not in self.inputs:
+            self.inputs.append(channel)
+        place = self.inputs.index(channel)
+        measure = Measure(parse_unit(channel.unit).dimension, float(channel.unit == _CELSIUS))
+        return Term(measure, lambda v, t: v[place])
+
+    def _call(self, name: str) -> Term:
+        arguments = self._arguments()
+        if name in _FOLDS:
+            return self._fold(name, arguments)
+        if len(arguments) != 1:
+            raise self._error(f"{name} takes one value, not {len(arguments)}")
+        [argument] = arguments
+        if argument.measure.points:
+            raise self._error(f"{name} takes no temperature; take a difference")
+        return self._integral(argument) if name == "integral" else self._applied(name, argument)
+
+    def _arguments(self) -> list[Term]:
+        self._expect("(")
+        arguments: list[Term] = []
+        while True:
+            many = self._peek().startswith("{") and self._tokens[self._at + 1 : self._at + 2] in (
+                [","],
+                [")"],
+            )
+            arguments += self._channels(self._next()) if many else [self._sum()]
+            if self._next_of(",", ")") == ")":
+                return arguments
+
+    def _fold(self, name: str, arguments: list[Term]) -> Term:
+        first = arguments[0].measure
+        for each in arguments:
+            if each.measure != first:
+                raise self._error(f"{name}: {each.measure} beside {first}")
+        values = [each.value for each in arguments]
+        fold = _FOLDS[name]
+        points = first.points * (len(arguments) if name == "sum" else 1)
+        return Term(Measure(first.dimension, points), lambda v, t: fold([value(v, t) for value in values]))
+
+    def _applied(self, name: str, argument: Term) -> Term:
+        function, halves = _FUNCTIONS[name]
+        dimension = argument.measure.dimension
+        if halves:
+            if any(n % 2 for n in dimension):
+                raise self._error(f"{name} of {argument.measure} has no unit")
+            dimension = tuple(n // 2 for n in dimension)
+        value = argument.value
+        return Term(Measure(dimension), lambda v, t: function(value(v, t)))
+
+    def _integral(self, argument: Term) -> Term:
+        integrator = Integrator(self.gap_s)
+        self.integrators.append(integrator)
+        value = argument.value
+        dimension = Unit(1.0, argument.measure.dimension).times(parse_unit("s")).dimension
+        return Term(Measure(dimension), lambda v, t: integrator.add(value(v, t), t))
+
+    def _peek(self) -> str:
+        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+
+    def _next(self) -> str:
+        token = self._peek()
+        if not token:
+            raise self._error("it ends too early")
+        self._at += 1
+        return token
+
+    def _expect(self, token: str) -> None:
+        self._next_of(token)
+
+    def _next_of(self, *tokens: str) -> str:
+        token = self._peek()
+        if token not in tokens:
+            raise self._error(f"{' or '.join(tokens)} is missing" + (f" before {token!r}" if token else ""))
+        return self._next()
+
+    def _error(self, why: str) -> ExpressionError:
+        return ExpressionError(f"{self.text!r}: {why}")
+
+
+@dataclass(frozen=True)
+class _Constant:
+    """A number: a value that a temperature may be multiplied by, since it is known beforehand."""
+
+    number: float
+
+    def __call__(self, values: Values, at_s: float) -> float:
+        return self.number
+
+
+def _pure(term: Term) -> float | None:
+    """The number that a term is, if it is one without a unit."""
+    return term.value.number if isinstance(term.value, _Constant) and term.measure == _NUMBER else None
+
+
+def _divide(a: float, b: float) -> float:
+    return a / b if b else math.nan
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+_FOLDS: Final[dict[str, Callable[[Sequence[float]], float]]] = {
+    "sum": math.fsum,
+    "mean": _mean,
+    "min": min,
+    "max": max,
+}
+
+#: Function, and whether it halves the exponents of the unit.
+_FUNCTIONS: Final[dict[str, tuple[Callable[[float], float], bool]]] = {
+    "abs": (abs, False),
+    "sqrt": (lambda x: math.sqrt(x) if x >= 0 else math.nan, True),
+}
+
+_LEXER: Final = re.compile(
+    r"\s*(\{[^{}]*\}|\[[^\[\]]*\]|\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+|[a-z_]+|\*\*|[-+*/(),])"
+)
+
+
+def _tokens(text: str) -> list[str]:
+    tokens, at = [], 0
+    while at < len(text.rstrip()):
+        match = _LEXER.match(text, at)
+        if not match:
+            raise ExpressionError(f"{text!r}: not understood from {text[at:]!r} on")
+        tokens.append(match[1])
+        at = match.end()
+    if not tokens:
+        raise ExpressionError("an empty expression")
+    return tokens
+
+
+def _scale(unit_text: str) -> tuple[float, float]:
+    """Factor and offset of a channel's unit to SI."""
+    return parse_unit(unit_text).factor, _ICE_K if unit_text == _CELSIUS else 0.0
