@@ -9,8 +9,16 @@ STAMP := $(VENV)/.installed
 TEST_PACKAGES := mosquitto mosquitto-clients influxdb influxdb-client victoria-metrics collectd-core \
 	prometheus-node-exporter faketime openssl
 
+# What the sensor node's firmware is built, proven and emulated with.
+FIRMWARE_PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi gcc libc6-dev libcmocka-dev cppcheck clang \
+	libclang-rt-14-dev
+RIG_PACKAGES := qemu-system-arm mbpoll libmodbus-dev
+
+# Where the rig's tests run; ENV=hil/env-board.yaml runs them on a board on the bench.
+ENV ?= hil/env-qemu-ast1030.yaml hil/env-qemu-mps2.yaml
+
 .DEFAULT_GOAL := help
-.PHONY: help install up test lint unit bench soak packages clean
+.PHONY: help install up test lint unit firmware rig rig-tests bench soak packages clean
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -25,10 +33,11 @@ $(STAMP): pyproject.toml packaging/make-venv
 up: install ## run the whole loop on this machine; BROKER=mqtt://… and INFLUX_URL=… for real servers
 	@exec $(BIN)/edgeagent up
 
-test: install packages lint ## install what the tests need, and pass them all
+test: install packages lint firmware ## install what the tests need, and pass them all
 	@mkdir -p build
 	@# Two files at a time: most tests wait, for a broker, a timeout or a clock.
 	$(BIN)/python -m pytest tests -n 2 --dist loadfile --junitxml build/tests.xml
+	@$(MAKE) --no-print-directory rig-tests
 
 unit: install ## the quick tests only: no services
 	$(BIN)/python -m pytest tests/unit
@@ -38,14 +47,24 @@ lint: install ## types, style and format
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: install packages ## measure, beside the best peers; writes build/bench.json
+firmware: install packages ## build the sensor node's firmware, and prove its modules on this machine
+	@$(MAKE) --no-print-directory -C firmware all check fuzz
+
+rig: firmware rig-tests ## the same tests on emulated boards, or with ENV=hil/env-board.yaml on a real one
+
+rig-tests:
+	@for env in $(ENV); do \
+		$(BIN)/python -m pytest hil/tests --lg-env $$env || exit 1; \
+	done
+
+bench: install packages firmware ## measure, beside the best peers; writes build/bench.json
 	$(BIN)/python -m tests.bench $(ROWS)
 
 soak: install packages ## faults in random order; SOAK_S=900, SEED=… to repeat a run
 	$(BIN)/python -m tests.faults.soak
 
 packages:
-	@packaging/install-packages $(TEST_PACKAGES)
+	@packaging/install-packages $(TEST_PACKAGES) $(FIRMWARE_PACKAGES) $(RIG_PACKAGES)
 
 clean: ## remove .venv and everything built
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist firmware/build .mypy_cache .ruff_cache .pytest_cache .hypothesis
