@@ -1,0 +1,111 @@
+"""A bad line between the node and our driver: it costs time, and never a wrong value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgeagent.drivers.node.master import Master
+from edgeagent.drivers.node.node import Node
+from edgeagent.drivers.node.port import Port
+from edgeagent_hil.rig.drivers import NodeProtocol
+from edgeagent_hil.rig.line import Line
+from edgeagent_hil.rig.master import BAUD
+from edgeagent_sdk.errors import DriverError
+from edgeagent_sdk.nodemap import CHANNELS, DIAGNOSTICS, OUTPUTS, SETPOINTS, TELEMETRY
+from tests.services import wait_until
+
+#: How long an answer may take.
+ANSWER_S = 0.15
+
+#: What stays as it is while nobody forces anything.
+STILL = [f"{c.quantity}_{c.name}" for c in CHANNELS] + [f"output_{o.name}" for o in OUTPUTS] + ["valid"]
+
+
+@pytest.fixture
+def line(node: NodeProtocol, tmp_path: Path) -> Iterator[Line]:
+    """The cable."""
+    node.wait_ready()
+    with Line(node.port, tmp_path / "ttyNODE", seed=20261125) as line:
+        yield line
+
+
+@pytest.fixture
+def driver(line: Line) -> Iterator[Node]:
+    """Our driver at its end: it knows the node's clock, and setpoints are unlocked."""
+    driver = Node(Master(Port(str(line.port), BAUD), 1, ANSWER_S))
+    wait_until(lambda: driver.read(TELEMETRY)["sequence"] > 2, "all is measured")
+    driver.unlock()
+    yield driver
+    driver.close()
+
+
+def test_wrong_bits_are_never_believed(line: Line, driver: Node) -> None:
+    """One in five thousand bits, both ways: about every fourth exchange is damaged."""
+    right = {name: driver.read(TELEMETRY)[name] for name in STILL}
+    last_ms = lost = taken = 0
+    with line.bit_errors(2e-4):
+        while taken + lost < 400:
+            try:
+                block = driver.read(TELEMETRY)
+            except DriverError:
+                lost += 1
+                continue
+            taken += 1
+            assert {name: block[name] for name in STILL} == right
+            assert block["uptime_ms"] >= last_ms
+            last_ms = block["uptime_ms"]
+    assert line.damaged_bits > 50, "nothing was proven"
+    assert taken > lost
+    assert driver.read(DIAGNOSTICS)["crc_errors"] > 0
+
+
+def test_wrong_bits_set_no_output(line: Line, driver: Node) -> None:
+    """What reaches an output is what was written, or what was there."""
+    with line.bit_errors(1e-3):
+        for duty in range(1_000, 3_000, 50):
+            try:
+                driver.write(SETPOINTS, {"fan1": duty, "fan1_lease_ms": 60_000})
+            except DriverError:
+                continue
+    assert line.damaged_bits > 5, "nothing was proven"
+    wait_until(lambda: driver.read(TELEMETRY)["output_fan1"] in range(1_000, 3_000, 50), "a duty of ours")
+    block = driver.read(TELEMETRY)
+    assert (block["output_fan2"], block["output_relay1"]) == (10_000, 1)
+    driver.write(SETPOINTS, {"fan1_lease_ms": 0})
+
+
+def test_answers_that_come_too_late(line: Line, driver: Node) -> None:
+    """Each is the answer to an earlier request: none is taken for that to the next."""
+    with line.slow(4.5 * ANSWER_S), pytest.raises(DriverError, match="does not answer"):
+        driver.read(TELEMETRY)
+    wait_until(lambda: _reads(driver), "it answers in time again")
+    assert driver.read(DIAGNOSTICS)["block"] == 0xB003
+    assert driver.read(TELEMETRY)["block"] == 0xB002
+
+
+def test_a_slow_node_within_its_time(line: Line, driver: Node) -> None:
+    with line.slow(0.3 * ANSWER_S):
+        for _ in range(5):
+            assert driver.read(TELEMETRY)["block"] == 0xB002
+
+
+def test_pulled_out_in_the_middle(line: Line, driver: Node) -> None:
+    with line.unplugged():
+        with pytest.raises(DriverError, match="is not there"):
+            driver.read(TELEMETRY)
+        with pytest.raises(DriverError, match="is not there"):
+            Port(str(line.port), BAUD)
+    again = Node(Master(Port(str(line.port), BAUD), 1, ANSWER_S))
+    assert again.read(TELEMETRY)["block"] == 0xB002
+    again.close()
+
+
+def _reads(driver: Node) -> bool:
+    try:
+        driver.read(TELEMETRY)
+    except DriverError:
+        return False
+    return True
