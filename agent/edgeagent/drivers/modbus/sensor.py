@@ -1,0 +1,156 @@
+"""The `modbus` driver: a device on TCP or a serial line, read as its register map says.
+
+What the device says it does not have, what its map makes implausible and what it refuses is a fault and
+never a number. Several devices on one line or gateway share its one connection (`edgeagent.modbus.bus`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from edgeagent.drivers.modbus.actuators import actuators
+from edgeagent.drivers.modbus.mapkeys import MapFile, SerialNumber
+from edgeagent.drivers.modbus.options import SUNSPEC, ModbusOptions
+from edgeagent.drivers.modbus.points import FUNCTIONS, Point, points
+from edgeagent.drivers.modbus.reader import Reader, is_absent
+from edgeagent.drivers.modbus.sunspec import device_points, look
+from edgeagent.drivers.modbus.totals import Totals
+from edgeagent.modbus.bus import join
+from edgeagent.modbus.master import Master, Refused
+from edgeagent_sdk.channel import Channel, Value
+from edgeagent_sdk.driver import Actuator, Host, Sensor
+from edgeagent_sdk.errors import DriverError
+from edgeagent_sdk.names import slug
+from edgeagent_sdk.quantities import QUANTITIES
+
+
+class _Description(NamedTuple):
+    """What is to be read from a device, and who it is."""
+
+    points: list[Point]
+    serial_number: str
+    optional: bool
+    read_max: int
+    gap_max: int
+    power_max_w: float
+
+
+class ModbusSensor(Sensor):
+    """One unit on a bus."""
+
+    Options = ModbusOptions
+    summary = "a power meter, PDU or other device that speaks Modbus (TCP or RTU)"
+
+    def __init__(self, host: Host, options: ModbusOptions) -> None:
+        super().__init__(host, options)
+        self._master: Master | None = None
+        self._reader: Reader | None = None
+        self._totals: Totals | None = None
+        self._actuators: list[Actuator] = []
+        self._places: list[int] = []
+        self._who = ""
+
+    def open(self) -> Sequence[Channel]:
+        """Reach the device, see that it is the one that was read before, and what of its map it has."""
+        options: ModbusOptions = self.options
+        table = None if options.map == SUNSPEC else options.table()
+        pause_ms = options.pause_ms if options.pause_ms >= 0 else table.pause_ms if table else 0
+        self._master = master = Master(
+            join(options.place()), options.unit_id, options.timeout_ms / 1e3, pause_s=pause_ms / 1e3
+        )
+        # A device that is off would hold up its neighbours on the line: it is asked once.
+        master.retries = 0
+        description = _by_map(master, table, options) if table else _by_sunspec(master, options)
+        self._recognize(description.serial_number)
+        self._reader = reader = _reader(master, description)
+        master.retries = 2
+        self._totals = Totals(
+            reader.points, description.power_max_w, self._state(description.serial_number), options.map
+        )
+        self._actuators = actuators(master, table) if table else []
+        self._places = [i for i, point in enumerate(reader.points) if point.channel]
+        return [point.channel for point in reader.points if point.channel]
+
+    def read(self) -> Sequence[Value]:
+        """All blocks of the map, one request for each."""
+        assert self._reader and self._totals
+        values = self._reader.read()
+        self._totals.follow(values)
+        return [values[i] for i in self._places]
+
+    def close(self) -> None:
+        """Save the totals and leave the line."""
+        if self._totals:
+            self._totals.save()
+        if self._master:
+            self._master.close()
+        self._master = self._reader = self._totals = None
+        self._actuators = []
+
+    def actuators(self) -> Sequence[Actuator]:
+        """The map's outputs."""
+        return self._actuators
+
+    def _recognize(self, number: str) -> None:
+        assert self._master
+        wanted = self.options.serial_number or self._who or number
+        if number != wanted:
+            raise DriverError(
+                f"{self._master.where}: another device has been put in its place: serial number "
+                f"{number or 'unknown'}, not {wanted}",
+                "put the old one back, or give the new one a device of its own and restart the agent",
+            )
+        self._who = number
+
+    def _state(self, number: str) -> Path | None:
+        """Where this device's totals rest."""
+        assert self._master
+        where = slug(f"{self._master.bus.name}-{self.options.unit_id}")
+        directory = self.host.state_dir
+        return directory / f"modbus-{slug(number, where)}.json" if directory else None
+
+
+def _by_map(master: Master, table: MapFile, options: ModbusOptions) -> _Description:
+    low, high = table.limits.get("power", (0.0, QUANTITIES["power"].maximum))
+    return _Description(
+        points(table, options.channels),
+        _serial_number(master, table.serial_number, table.base) if table.serial_number else "",
+        table.optional,
+        table.read_max,
+        table.gap_max,
+        max(abs(low), abs(high)),
+    )
+
+
+def _by_sunspec(master: Master, options: ModbusOptions) -> _Description:
+    device = look(master)
+    return _Description(
+        device_points(device, options.channels), device.serial_number, True, 125, 125, math.inf
+    )
+
+
+def _serial_number(master: Master, place: SerialNumber, base: int) -> str:
+    words = {"text": place.words, "u16": 1, "u32": 2, "u64": 4}[place.type]
+    try:
+        data = master.read(FUNCTIONS[place.space], place.address - base, words, bytes)
+    except Refused:
+        return ""  # this model does not tell
+    if place.type == "text":
+        return data.split(b"\0")[0].decode("ascii", "replace").strip()
+    return str(int.from_bytes(data, "big"))
+
+
+def _reader(master: Master, description: _Description) -> Reader:
+    reader = Reader(master, description.points, description.read_max, description.gap_max)
+    if not description.optional:
+        return reader
+    present = {
+        point.key
+        for point, value in zip(reader.points, reader.read(), strict=True)
+        if point.channel is None or not is_absent(value)
+    }
+    wanted = [point for point in description.points if point.key in present]
+    return Reader(master, wanted, description.read_max, description.gap_max)

@@ -1,0 +1,62 @@
+"""A meter's counters as totals that never fall, whatever the meter's registers do."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+from edgeagent.drivers.counter import TotalsFile, WrapCounter
+from edgeagent.drivers.modbus.points import Point
+from edgeagent_sdk.channel import Fault, Value
+
+#: Before any boot.
+_LONG_AGO_S = -1e15
+
+
+class Totals:
+    """The counters among a device's points.
+
+    A register that falls without a wrap was reset, or lied: that one reading is a fault, and the total
+    goes on from there.
+
+    Args:
+        power_max_w: an energy that grows faster is no energy.
+        path: where totals rest over restarts; None for nowhere.
+        device: whose they are; those of another are not taken over.
+    """
+
+    def __init__(self, points: list[Point], power_max_w: float, path: Path | None, device: str) -> None:
+        self._counters: dict[str, WrapCounter] = {}
+        self._places: list[tuple[int, WrapCounter]] = []
+        for i, point in enumerate(points):
+            if point.channel and point.channel.quantity.kind == "counter":
+                fast = power_max_w if point.channel.quantity.name == "energy" else math.inf
+                # A scale that is read beside the counter moves the count at which it wraps.
+                wraps_at = None if point.exponent else point.wraps_at
+                counter = self._counters[point.key] = WrapCounter(wraps_at, fast)
+                self._places.append((i, counter))
+        self._file = TotalsFile(path, device)
+        self._file.restore(self._counters)
+        for counter in self._counters.values():
+            # Its time is of another boot perhaps: what the meter counted meanwhile is not judged by rate.
+            counter.at_s, counter.rate = _LONG_AGO_S, None
+
+    def follow(self, values: list[Value]) -> None:
+        """Put totals in the place of the registers' values."""
+        now_s = time.monotonic()
+        for i, counter in self._places:
+            value, before = values[i], counter.raw
+            if isinstance(value, Fault):
+                continue
+            total = counter.total
+            values[i] = counter.update(value, now_s)
+            if before is not None and value < before and counter.total - total <= value:
+                values[i] = Fault(f"the counter fell from {before:g} to {value:g}; counted on from there")
+        if self._places:
+            self._file.save(self._counters)
+
+    def save(self) -> None:
+        """Write them down now."""
+        if self._places:
+            self._file.save(self._counters, now=True)
