@@ -34,7 +34,7 @@ CPPCHECK := cppcheck --quiet --std=c11 --enable=all --inconclusive --error-exitc
 	--suppressions-list=tests/cppcheck.txt --template='{file}:{line}: {id}: {message}' -Isrc -I$(BUILD)
 
 cppcheck:
-	@$(CPPCHECK) -Iports/ast1030 src ports/ast1030
+	@$(CPPCHECK) -Iports/ast1030 -Iboot src ports/ast1030 boot
 	@$(CPPCHECK) -Iports/mps2 src ports/mps2
-	@$(CPPCHECK) -Itests src tests
+	@$(CPPCHECK) -Itests -Iboot src boot tests
 	@echo 'cppcheck         nothing found'
