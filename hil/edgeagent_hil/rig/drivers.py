@@ -102,11 +102,9 @@ class QemuStimulus(Driver, MachineStimulus):
 
     bindings: ClassVar[dict[str, Any]] = {"node": QemuNode}
 
-    @property
-    def machine(self) -> Machine:  # type: ignore[override]
-        """The board that it acts on."""
-        machine: Machine = self.node.machine
-        return machine
+    def on_activate(self) -> None:
+        """Act on the board that is switched on now."""
+        self.machine = self.node.machine
 
 
 @target_factory.reg_driver

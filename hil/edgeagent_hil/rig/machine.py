@@ -42,7 +42,7 @@ class Machine:
         board: what is emulated.
         home: directory for the flash image and QEMU's log.
         port: symbolic link to make; it leads to the serial port, as `/dev/serial/by-id/…` would.
-        firmware: directory with a folder of images for each board.
+        firmware: directory of the images.
         without: ids of chips that are missing on this board.
 
     Start it in a thread that stays: the kernel ends QEMU with the thread that started it.
@@ -54,8 +54,8 @@ class Machine:
         self.board, self.port = board, port
         self.without = frozenset(without)
         self.flash = home / f"{board.name}-flash.img"
-        self._images = firmware / board.name
-        self._log = home / f"{board.name}-qemu.log"
+        self._firmware = firmware
+        self.log = home / f"{board.name}-qemu.log"
         self._forced = {
             (knob.device, knob.property): round(knob.at_rest * knob.scale) for knob in KNOBS.values()
         }
@@ -74,7 +74,7 @@ class Machine:
         if self.board.flash and not self.flash.exists():
             self.renew()
         ours, theirs = _pairs(2)
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command(*(end.fileno() for end in theirs)),
                 stdin=subprocess.DEVNULL,
@@ -115,6 +115,11 @@ class Machine:
         self.qmp.execute("system_reset")
         if self.qmp.wait("RESUME", after=mark, timeout_s=_RESET_S) is None:
             raise EdgeError(f"QEMU did not begin again within {_RESET_S:g} s of a reset")
+
+    def wait_end(self) -> None:
+        """Return once QEMU has ended."""
+        if self._process is not None:
+            self._process.wait()
 
     @property
     def running(self) -> bool:
@@ -181,7 +186,7 @@ class Machine:
 
     def image(self, name: str) -> Path:
         """A file that the firmware's build makes. Raises EdgeError if it is not there."""
-        path = self._images / name
+        path = self._firmware / name
         if not path.exists():
             raise EdgeError(f"{path}: the firmware is not built; run `make firmware`")
         return path
@@ -273,7 +278,7 @@ class Machine:
         self.qmp.execute("qom-set", path=f"/machine/peripheral/{device}", property=name, value=value)
 
     def _last_words(self) -> str:
-        lines = self._log.read_text("utf-8", "replace").strip().splitlines()
+        lines = self.log.read_text("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
 

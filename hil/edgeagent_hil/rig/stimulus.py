@@ -53,7 +53,8 @@ class Stimulus(abc.ABC):
 class MachineStimulus(Stimulus):
     """By the properties of QEMU's sensor models and the registers behind its pins."""
 
-    machine: Machine
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
 
     def set(self, channel: str, value: float) -> float:
         """Force a quantity; the model's own resolution decides what it then is."""
