@@ -2,8 +2,8 @@
 
 | path | what (page of the kernel's Documentation, unit) | obeys writes |
 |---|---|---|
-| ``cpufreq/policyN`` | clock of CPU N (admin-guide/pm/cpufreq.rst, kHz) | ``scaling_max_freq`` |
-| ``powercap/intel-rapl:N`` | its energy and limit (power/powercap, µJ, µW) | ``constraint_0_power_limit_uw`` |
+| ``cpufreq/policyN`` | clock of CPU N (admin-guide/pm, kHz) | ``scaling_max_freq`` |
+| ``powercap/intel-rapl:N`` | energy and limit (power/powercap, µJ, µW) | ``constraint_0_power_limit_uw`` |
 | ``devfreq/GPU`` | clock of a GPU (ABI/testing/sysfs-class-devfreq, Hz) | ``max_freq`` |
 | ``hwmon``, chip GPU | its temperature, power, clock (gpu/amdgpu/thermal.rst) | ``power1_cap`` |
 | ``hwmon``, chip ``chips`` | temperature of each component (hwmon/sysfs-interface.rst) | |

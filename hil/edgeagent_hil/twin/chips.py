@@ -62,6 +62,7 @@ class Chips:
     cap_window_s: Array
     throttle_c: Array
     critical_c: Array
+    shutdown_c: Array
     junction_k_per_w: Array
 
 
@@ -108,6 +109,7 @@ def chips(layout: Layout) -> Chips:
         cap_window_s=parts(lambda part: part.cap_window_s, 1.0),
         throttle_c=parts(lambda part: part.throttle_c, 1e6),
         critical_c=parts(lambda part: part.critical_c, 2e6),
+        shutdown_c=parts(lambda part: part.shutdown_c, 3e6),
         junction_k_per_w=parts(lambda part: part.junction_k_per_w),
     )
 

@@ -13,7 +13,7 @@ from edgeagent_hil.twin.chips import full_speed_w
 from edgeagent_hil.twin.coolant import loops
 from edgeagent_hil.twin.kinds import Kind
 from edgeagent_hil.twin.losses import loss_coefficients
-from edgeagent_hil.twin.racks import racks
+from edgeagent_hil.twin.racks import phases_in_turn, racks
 from edgeagent_hil.twin.room import room
 from edgeagent_hil.twin.servers import Servers, servers
 from edgeagent_hil.twin.site import Site
@@ -90,21 +90,27 @@ def site(
     count = int(of_server[-1]) + 1
     loop_of_server = of_server // racks_per_loop
     most_w = peak_w(fleet)
-    rack_a = np.bincount(of_server, most_w, count) / (3 * nominal_v)
-    rating_a = rated(rack_a) if rack_rated_a is None else np.full(count, rack_rated_a)
+    phase = phases_in_turn(of_server)
+    most_a = most_w / fleet.supplies.power_factor / nominal_v
+    phase_a = np.bincount(phase * count + of_server, most_a, 3 * count).reshape(3, count)
+    rating_a = rated(phase_a.max(axis=0)) if rack_rated_a is None else np.full(count, rack_rated_a)
     air_w = most_w * (1 - coolant_share(fleet))
     loop_w = np.bincount(loop_of_server, most_w - air_w)
     total_w = float(most_w.sum())
     return Site(
         servers=fleet,
         racks=racks(
-            of_server, fleet.supplies.power_factor, _FEED_LOSS * nominal_v / rating_a, _breakers(rating_a)
+            of_server,
+            phase,
+            fleet.supplies.power_factor,
+            _FEED_LOSS * nominal_v / rating_a,
+            _breakers(rating_a),
         ),
         # A loop without cold plates still has its pipes: it is sized for a watt, and carries nothing.
         loops=loops(np.maximum(1.15 * loop_w, 1.0)),
         loop_of_server=loop_of_server,
         room=room(float(air_w.sum())),
-        main=_breakers(rated(np.array([total_w / (3 * nominal_v)]))),
+        main=_breakers(rated(phase_a.sum(axis=1).max(keepdims=True))),
         conversion_rated_w=np.array([1.25 * total_w]),
         conversion_loss=loss_coefficients(_CONVERSION),
         battery=battery or Battery(),

@@ -40,7 +40,8 @@ class Component(_Table, frozen=True, kw_only=True):
         cap_w: least and greatest power limit that it takes, which also is the one it starts with; none for
             a part that limits no power.
         cap_window_s: over which it averages its power to keep the limit.
-        throttle_c: above it the clock falls, to the lowest operating point at `critical_c`.
+        throttle_c: above it the clock falls, to the lowest operating point at `critical_c`; at `shutdown_c`
+            the machine switches itself off.
         heat_capacity_j_per_k: of die, spreader and heat sink.
         conductance_w_per_k: from there to what cools it, at full flow.
         junction_k_per_w: how much warmer the sensor in the die is than the heat sink's base.
@@ -60,6 +61,7 @@ class Component(_Table, frozen=True, kw_only=True):
     cap_window_s: Positive = 1.0
     throttle_c: float
     critical_c: float
+    shutdown_c: float
     heat_capacity_j_per_k: Positive
     conductance_w_per_k: Positive
     junction_k_per_w: NotNegative = 0.0
@@ -69,8 +71,10 @@ class Component(_Table, frozen=True, kw_only=True):
         clocks, volts = zip(*self.points_hz_v, strict=True)
         if list(clocks) != sorted(set(clocks)) or list(volts) != sorted(volts):
             raise ValueError(f"component {self.name!r}: the operating points must rise")
-        if not self.throttle_c < self.critical_c:
-            raise ValueError(f"component {self.name!r}: throttle_c must be below critical_c")
+        if not self.throttle_c < self.critical_c < self.shutdown_c:
+            raise ValueError(
+                f"component {self.name!r}: throttle_c must be below critical_c, and that below shutdown_c"
+            )
         if self.cap_w and not self.cap_w[0] < self.cap_w[1]:
             raise ValueError(f"component {self.name!r}: cap_w must rise")
 

@@ -18,12 +18,11 @@ from edgeagent_hil.twin.units import Array
 def loss_coefficients(efficiency: Sequence[tuple[float, float]]) -> Array:
     """k0, k1, k2 (shape (3,), not negative) from points of load share and efficiency.
 
-    At a load share x with the efficiency η a converter loses x·(1/η − 1) of its rated power.
+    At a load share x with the efficiency η a converter loses 1/η − 1 of what it gives; that is k0/x + k1 +
+    k2·x.
     """
     share, eta = np.asarray(efficiency, float).T
-    powers = np.stack([np.ones_like(share), share, share**2], axis=1)
-    lost = share * (1 / eta - 1)
-    return _not_negative(powers, lost)
+    return _not_negative(np.stack([1 / share, np.ones_like(share), share], axis=1), 1 / eta - 1)
 
 
 def loss_w(output_w: Array, rated_w: Array, coefficients: Array) -> Array:

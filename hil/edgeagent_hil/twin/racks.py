@@ -56,21 +56,27 @@ class RackOutputs(NamedTuple):
     loss_w: Array
 
 
-def racks(of_server: Indices, power_factor: Array, feed_ohm: Array, breakers: Breakers) -> Racks:
-    """Racks whose servers take the phases in turn.
-
-    Args:
-        of_server, power_factor: shape (n,), rack and power factor of each server.
-    """
+def phases_in_turn(of_server: Indices) -> Indices:
+    """Phase of each server where those of a rack take the phases in turn; shape (n,)."""
     order = np.argsort(of_server, kind="stable")
     first = np.searchsorted(of_server[order], of_server[order])
     place = np.empty_like(of_server)
     place[order] = np.arange(len(of_server)) - first
-    phase = place % 3
+    return place % 3
+
+
+def racks(
+    of_server: Indices, phase_of_server: Indices, power_factor: Array, feed_ohm: Array, breakers: Breakers
+) -> Racks:
+    """Racks behind their breakers.
+
+    Args:
+        of_server, phase_of_server, power_factor: shape (n,).
+    """
     return Racks(
         of_server=of_server,
-        phase_of_server=phase,
-        outlet_of_server=phase * len(feed_ohm) + of_server,
+        phase_of_server=phase_of_server,
+        outlet_of_server=phase_of_server * len(feed_ohm) + of_server,
         var_per_w=np.sqrt(1 / power_factor**2 - 1),
         feed_ohm=feed_ohm,
         breakers=breakers,

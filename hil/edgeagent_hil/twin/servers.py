@@ -22,7 +22,7 @@ from edgeagent_hil.twin.heat import HeatPaths, heat_paths, stored_j, warm
 from edgeagent_hil.twin.kinds import Kind
 from edgeagent_hil.twin.layout import Layout
 from edgeagent_hil.twin.supplies import Supplies, supplies, supply_loss_w
-from edgeagent_hil.twin.units import Array, Indices
+from edgeagent_hil.twin.units import Array, Flags, Indices
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class ServerState:
     Attributes:
         sink_c, junction_c, average_w: shape (c, n).
         case_c, fan_share: shape (n,).
+        off: shape (n,), which have switched themselves off for their heat.
     """
 
     sink_c: Array
@@ -68,6 +69,7 @@ class ServerState:
     average_w: Array
     case_c: Array
     fan_share: Array
+    off: Flags
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class ServerInputs:
         fan_stalled: shape (n,), share of the fans that stand still.
         fouling: shape (n,), 0 for clean; 0.5 for dust that halves again the resistance to the air.
         inlet_offset_k: shape (n,), how much warmer than the room the air is that comes in.
+        switch_on: shape (n,), which of those that are off are switched on again. A cut of the power does
+            that as well.
     """
 
     demand: Array
@@ -90,6 +94,7 @@ class ServerInputs:
     fan_stalled: Array
     fouling: Array
     inlet_offset_k: Array
+    switch_on: Flags
 
 
 class ServerOutputs(NamedTuple):
@@ -144,6 +149,7 @@ def cold(servers: Servers, ambient_c: float) -> ServerState:
         average_w=np.zeros((components, count)),
         case_c=np.full(count, ambient_c),
         fan_share=servers.fans.share_min,
+        off=np.zeros(count, bool),
     )
 
 
@@ -158,6 +164,7 @@ def at_rest(servers: Servers) -> ServerInputs:
         fan_stalled=np.zeros(count),
         fouling=np.zeros(count),
         inlet_offset_k=np.zeros(count),
+        switch_on=np.zeros(count, bool),
     )
 
 
@@ -166,7 +173,7 @@ def step_servers(
     state: ServerState,
     inputs: ServerInputs,
     *,
-    powered: Array,
+    fed: Flags,
     room_c: float,
     coolant_c: Array,
     plate_share: Array,
@@ -175,10 +182,12 @@ def step_servers(
     """One step.
 
     Args:
-        powered: shape (n,), 1 or 0.
+        fed: shape (n,), whose supplies have power.
         coolant_c: shape (n,), of the loop that each is on.
         plate_share: shape (n,), from `coolant.plate_share`.
     """
+    stays_off = state.off & fed & ~inputs.switch_on
+    powered = np.asarray(fed & ~stays_off, float)
     allow_w = allowed_w(servers.chips, inputs.cap_w, state.average_w, dt_s)
     done = operate(servers.chips, inputs.demand, inputs.clock_max_hz, allow_w, state.junction_c, powered)
     wanted = wanted_share(servers.fans, state.junction_c.max(axis=0), inputs.fan_duty)
@@ -206,6 +215,7 @@ def step_servers(
         average_w=averaged_w(servers.chips, state.average_w, done.power_w, dt_s),
         case_c=warmed.case_c,
         fan_share=fan_share,
+        off=stays_off | (junction_c >= servers.chips.shutdown_c).any(axis=0),
     )
     return new, ServerOutputs(
         *done,

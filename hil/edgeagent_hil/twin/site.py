@@ -186,12 +186,11 @@ def calm(site: Site) -> SiteInputs:
 
 def step(site: Site, state: SiteState, inputs: SiteInputs, dt_s: float) -> tuple[SiteState, SiteOutputs]:
     """One step of `dt_s` seconds; 1 s is fine enough for everything that the twin models."""
-    powered = _powered(site, state, inputs)
     servers, done = step_servers(
         site.servers,
         state.servers,
         inputs.servers,
-        powered=powered,
+        fed=_fed(site, state, inputs),
         room_c=state.room_c,
         coolant_c=state.loops.supply_c[site.loop_of_server],
         plate_share=plate_share(inputs.loops.pump_share)[site.loop_of_server],
@@ -236,11 +235,11 @@ def stored_j(site: Site, state: SiteState) -> float:
     )
 
 
-def _powered(site: Site, state: SiteState, inputs: SiteInputs) -> Array:
-    """Which servers have power, shape (n,): 1 where both breakers are closed and the voltage is there."""
+def _fed(site: Site, state: SiteState, inputs: SiteInputs) -> Flags:
+    """Which servers have power, shape (n,): those with both breakers closed and voltage enough."""
     enough = inputs.grid_v >= _DROPOUT_SHARE * site.nominal_v
     fed = state.racks.closed[site.racks.of_server] & enough[site.racks.phase_of_server]
-    return np.asarray(fed & state.main.closed[0], float)
+    return np.asarray(fed & state.main.closed[0])
 
 
 def _account(
