@@ -1,5 +1,5 @@
 # The pure modules on this machine. Each tests/test_*.c is a program; its first line, `// needs: a.c b.c`, says
-# which sources of src are linked with it. Called by the Makefile.
+# which sources of src and boot are linked with it. Called by the Makefile.
 
 OUT := $(BUILD)/host
 TESTS := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
@@ -38,3 +38,21 @@ cppcheck:
 	@$(CPPCHECK) -Iports/mps2 src ports/mps2
 	@$(CPPCHECK) -Itests -Iboot src boot tests
 	@echo 'cppcheck         nothing found'
+
+# What a run finds interesting stays, and is where the next one begins.
+FUZZ_S ?= 10
+FUZZERS := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
+
+.SECONDARY: $(FUZZERS:%=$(OUT)/fuzz_%)
+
+fuzz: $(FUZZERS:%=fuzz-%)
+
+fuzz-%: $(OUT)/fuzz_%
+	@mkdir -p $(OUT)/corpus/$*
+	@$(if $(wildcard fuzz/seeds_$*.py),$(PYTHON) fuzz/seeds_$*.py $(OUT)/corpus/$*)
+	@$< -max_total_time=$(FUZZ_S) -max_len=1024 -artifact_prefix=$(OUT)/ -print_final_stats=1 $(OUT)/corpus/$* \
+		>$<.log 2>&1 || { tail -40 $<.log; exit 1; }
+	@printf '%-16s %s inputs\n' fuzz_$* $$(sed -n 's/^stat::number_of_executed_units: *//p' $<.log)
+
+$(OUT)/fuzz_%: fuzz/fuzz_%.c $$(call needs,fuzz/fuzz_$$*.c) $(HEADERS) check.mk | $(OUT)
+	@clang $(CFLAGS) -fsanitize=fuzzer $(filter %.c,$^) -o $@
