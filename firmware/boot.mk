@@ -1,5 +1,5 @@
-# The boot loader (ast1030): `make -f boot.mk`. Called by the Makefile. KEY=path is the private key whose
-# owner may make images; without it, one is made for development.
+# The boot loader, and the application signed for it (ast1030): `make -f boot.mk`. Called by the Makefile.
+# KEY=path is the private key whose owner may make images; without it, one is made for development.
 
 PYTHON ?= ../.venv/bin/python
 CROSS ?= arm-none-eabi-
@@ -7,6 +7,7 @@ BUILD ?= build
 PORT := ast1030
 include ports/$(PORT)/port.mk
 OUT := $(BUILD)/boot
+BOARD := $(BUILD)/$(PORT)
 KEY ?= $(BUILD)/keys/development.pem
 CRYPTO := $(BUILD)/crypto
 
@@ -22,8 +23,21 @@ SHARED := src/startup.c src/driver_reset.c src/store.c src/crc32.c src/trial.c \
 OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(notdir $(SHARED) $(wildcard boot/*.c))) $(OUT)/key.o $(OUT)/monocypher.o
 vpath %.c boot src ports/$(PORT) $(CRYPTO) $(OUT)
 
-.PHONY: sources
+VERSION := $(shell sed -n 's/^\#define VERSION_\(MAJOR\|MINOR\|PATCH\) //p' src/version.h | paste -sd.)
+
+.PHONY: all sources always
 .DELETE_ON_ERROR:
+
+all: $(BOARD)/boot.elf $(BOARD)/flash.img
+
+$(BOARD)/flash.img: $(BOARD)/app.signed.bin
+	@$(PYTHON) tools/image.py flash $< $@
+
+$(BOARD)/app.signed.bin: $(BOARD)/app.bin $(OUT)/key.c tools/image.py src/layout.h
+	@$(PYTHON) tools/image.py sign $< $@ --key $(KEY) --version $(VERSION)
+
+$(BOARD)/boot.elf: $(OUT)/boot.elf
+	@cp $< $@
 
 $(OUT)/boot.elf: $(OBJECTS) boot/boot.ld tools/budget.py
 	$(CROSS)gcc $(LDFLAGS) $(OBJECTS) -o $@
@@ -34,7 +48,8 @@ sources: $(CRYPTO)/monocypher.c $(BUILD)/registers.h ## what is not here but mad
 $(OUT)/%.o: %.c boot.mk | $(OUT) $(CRYPTO)/monocypher.h $(BUILD)/registers.h
 	$(CROSS)gcc $(CFLAGS) $(if $(filter monocypher,$*),,$(WARNINGS)) $(CPPFLAGS) -MMD -c $< -o $@
 
-$(OUT)/key.c: $(KEY) tools/image.py | $(OUT)
+# Looked at each time, written only if it is another key.
+$(OUT)/key.c: $(KEY) always | $(OUT)
 	@$(PYTHON) tools/image.py key $(KEY) $@
 
 $(BUILD)/keys/development.pem:

@@ -99,6 +99,12 @@ def key_source(key: keys.Ed25519) -> str:
     return f'#include "key.h"\n\nconst uint8_t update_key[KEY_BYTES] = {{\n{body}}};\n'
 
 
+def _write_if_other(path: Path, text: str) -> None:
+    """A file that stays as it is keeps its time, so that nothing is made from it again."""
+    if not path.exists() or path.read_text("utf-8") != text:
+        path.write_text(text, "utf-8")
+
+
 def _run(options: argparse.Namespace) -> None:
     match options.what:
         case "sign":
@@ -108,7 +114,7 @@ def _run(options: argparse.Namespace) -> None:
         case "newkey":
             new_key(options.target)
         case "key":
-            options.target.write_text(key_source(load_key(options.source)), "utf-8")
+            _write_if_other(options.target, key_source(load_key(options.source)))
 
 
 def main() -> int:

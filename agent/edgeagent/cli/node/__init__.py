@@ -6,6 +6,7 @@ import typer
 
 from edgeagent.cli.node.calibrate import calibrate
 from edgeagent.cli.node.config import config
+from edgeagent.cli.node.flash import flash
 from edgeagent.cli.node.info import info
 from edgeagent.cli.node.read import read
 from edgeagent.cli.node.set import set_
@@ -20,5 +21,6 @@ for _name, _command in (
     ("set", set_),
     ("config", config),
     ("calibrate", calibrate),
+    ("flash", flash),
 ):
     node.command(_name)(_command)
