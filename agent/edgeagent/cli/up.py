@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeagent.cli import options
+from edgeagent_sdk.config import toml_value
 from edgeagent_sdk.errors import EdgeError
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def up(
         typer.Option(help="Directory for everything kept.", show_default="~/.local/state/edgeagent/up"),
     ] = None,
     root: options.Root = Path("/"),
+    rig: Annotated[bool, typer.Option("--rig", help="Add a sensor node on an emulated board.")] = False,
+    twin: Annotated[
+        bool, typer.Option("--twin", help="Like --rig; it senses a made-up server at work.")
+    ] = False,
     for_s: Annotated[
         float | None, typer.Option("--for", metavar="SECONDS", min=1.0, help="End by itself after this.")
     ] = None,
@@ -58,7 +63,8 @@ def up(
         try:
             broker_url = _broker(children, home, broker)
             feed = _aggregator(children, home, broker_url, influx_url, shared=bool(broker))
-            node = _agent(children, home, feed, broker_url, site, root)
+            ports = [_rig(children, home, twin)] if rig or twin else []
+            node = _agent(children, home, feed, broker_url, site, root, ports)
             _say("logs", f"{home}/*.log")
             follow(feed, title=f"edgeagent up · {node} · {feed.url}/docs", check=children.check, for_s=for_s)
             for each in feed.nodes():
@@ -110,8 +116,27 @@ def _aggregator(children: Children, home: Path, broker_url: str, influx_url: str
     return feed
 
 
-def _agent(children: Children, home: Path, feed: Feed, broker_url: str, site: str, root: Path) -> str:
-    """Start the agent with a configuration made from what is found; its node's name."""
+def _rig(children: Children, home: Path, twin: bool) -> Path:
+    """Start a sensor node in QEMU; its serial port."""
+    port = home / "ttyNODE"
+    port.unlink(missing_ok=True)
+    command = _edgeagent("rig", "node", "--port", str(port), "--state-dir", str(home / "node"))
+    child = children.start("node", command + ["--twin"] * twin, _environment())
+    child.wait_ready(lambda: "" if port.exists() else f"{port} is not there", _START_S)
+    _say("node", f"{port}, emulated" + ", in a server of the twin" * twin)
+    return port
+
+
+def _agent(
+    children: Children,
+    home: Path,
+    feed: Feed,
+    broker_url: str,
+    site: str,
+    root: Path,
+    ports: Sequence[Path],
+) -> str:
+    """Start the agent with a configuration made from what is found, and the nodes at `ports`; its name."""
     from edgeagent.config import load_config
     from edgeagent.files import whole_file
     from edgeagent.starter import names, starter
@@ -128,16 +153,25 @@ def _agent(children: Children, home: Path, feed: Feed, broker_url: str, site: st
         "agent.interval_s": 1.0,
     }
     with whole_file(config, replace=True) as file:
-        file.write(starter(found, values))
+        file.write(starter(found, values) + "".join(map(_emulated, ports)))
     settings = load_config(config)
     child = children.start("agent", _edgeagent("run", "--config", str(config)), _environment())
     name = f"{settings.site}/{settings.node}"
     child.wait_ready(lambda: _unheard(feed, name), _START_S)
-    _say("agent", f"{name}, reading {names(found.readable) or 'nothing but itself'}")
+    devices = ", ".join(device.name for device in settings.devices)
+    _say("agent", f"{name}, reading {devices or 'nothing but itself'}")
     locked = [finding for finding in found.findings if finding.found.missing]
     if locked:
         _say("", f"cannot be read: {names(locked)}; `edgeagent probe` says why")
     return name
+
+
+def _emulated(port: Path) -> str:
+    """The entry of an emulated node in agent.toml."""
+    return (
+        "\n# The emulated sensor node; on a real one, port is /dev/serial/by-id/….\n"
+        f'[[device]]\nname = "rig"\ndriver = "node"\nport = {toml_value(str(port))}\n'
+    )
 
 
 def _unheard(feed: Feed, name: str) -> str:

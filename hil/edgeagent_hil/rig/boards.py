@@ -44,9 +44,9 @@ class Board:
     """An emulated board.
 
     Args:
-        name: as environment files and the command line call it.
+        name: also the folder of its images in ``firmware/build/``.
         machine: QEMU's name of it.
-        kernel: image that QEMU starts; images are files in ``firmware/build/``.
+        kernel: file that QEMU starts.
         application: the ELF file with the symbols of the application.
         flash: image that a new board comes with; empty if it has no flash.
         devices: id → chip.
@@ -94,9 +94,9 @@ _BOARDS: Final = (
     Board(
         name="ast1030",
         machine="ast1030-evb",
-        kernel="boot/boot.elf",
-        application="ast1030/app.elf",
-        flash="ast1030/flash.img",
+        kernel="boot.elf",
+        application="app.elf",
+        flash="flash.img",
         devices=_chips("aspeed.i2c.bus.0", "aspeed.i2c.bus.1"),
         fan_bus=(AspeedI2c, 0x7E7B0100),
         relays=(Pin(0x7E780000, 0), Pin(0x7E780000, 1)),  # GPIO A0 and A1
@@ -104,8 +104,8 @@ _BOARDS: Final = (
     Board(
         name="mps2",
         machine="mps2-an385",
-        kernel="mps2/app.elf",
-        application="mps2/app.elf",
+        kernel="app.elf",
+        application="app.elf",
         flash="",
         # Four buses are called "i2c"; QEMU takes the last one made, that of shield 1 at 0x4002A000.
         devices=_chips("i2c", "i2c"),

@@ -62,7 +62,8 @@ def node(
     from edgeagent_hil.rig.master import wait_for_answer
 
     home = (state_dir or _default_home()).absolute()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     with _hold(home), ExitStack() as stack:
         machine = Machine(
             boards.board(board),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -25,6 +26,8 @@ QEMU: Final = "qemu-system-arm"
 #: Where `make firmware` of a checkout puts what the boards run.
 FIRMWARE: Final = Path(__file__).parents[3] / "firmware/build"
 
+_SECTOR_BYTES: Final = 4096
+
 _RESET_S = 10.0
 _SLEEP_S = 5.0
 
@@ -42,7 +45,7 @@ class Machine:
         board: what is emulated.
         home: directory for the flash image and QEMU's log.
         port: symbolic link to make; it leads to the serial port, as `/dev/serial/by-id/…` would.
-        firmware: directory of the images.
+        firmware: directory with a folder of images for each board.
         without: ids of chips that are missing on this board.
 
     Start it in a thread that stays: the kernel ends QEMU with the thread that started it.
@@ -54,7 +57,7 @@ class Machine:
         self.board, self.port = board, port
         self.without = frozenset(without)
         self.flash = home / f"{board.name}-flash.img"
-        self._firmware = firmware
+        self._images = firmware / board.name
         self.log = home / f"{board.name}-qemu.log"
         self._forced = {
             (knob.device, knob.property): round(knob.at_rest * knob.scale) for knob in KNOBS.values()
@@ -64,15 +67,10 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self._port_held = -1
 
-    def renew(self) -> None:
-        """Take the flash image that a new board comes with. Only while it is off."""
-        if self.board.flash:
-            shutil.copyfile(self.image(self.board.flash), self.flash)
-
     def start(self) -> None:
         """Switch the power on. Raises EdgeError if something that it needs is missing."""
-        if self.board.flash and not self.flash.exists():
-            self.renew()
+        if self.board.flash:
+            program(self.image(self.board.flash), self.flash)
         ours, theirs = _pairs(2)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -186,7 +184,7 @@ class Machine:
 
     def image(self, name: str) -> Path:
         """A file that the firmware's build makes. Raises EdgeError if it is not there."""
-        path = self._firmware / name
+        path = self._images / name
         if not path.exists():
             raise EdgeError(f"{path}: the firmware is not built; run `make firmware`")
         return path
@@ -280,6 +278,27 @@ class Machine:
     def _last_words(self) -> str:
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
+
+
+def program(built: Path, flash: Path) -> None:
+    """Bring an image that was built anew into a board's flash.
+
+    Sectors that are erased in the image stay as they are in the flash: settings and energy.
+    """
+    made_from = flash.with_suffix(".made-from")
+    image = built.read_bytes()
+    digest = hashlib.sha256(image).hexdigest()
+    if flash.exists() and made_from.exists() and made_from.read_text("ascii") == digest:
+        return
+    before = flash.read_bytes() if flash.exists() else image
+    sectors = range(0, len(image), _SECTOR_BYTES)
+    flash.write_bytes(
+        b"".join(
+            (image if image[at : at + _SECTOR_BYTES].strip(b"\xff") else before)[at : at + _SECTOR_BYTES]
+            for at in sectors
+        )
+    )
+    made_from.write_text(digest, "ascii")
 
 
 def lead(link: Path, target: str) -> None:

@@ -1,0 +1,119 @@
+"""`edgeagent rig node` and `edgeagent up --rig`: an emulated node, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from edgeagent_hil.rig.machine import FIRMWARE
+from tests.services import Service, spawn, wait_until
+
+from .cli import command, edgeagent, environment
+from .test_cli_up import alive, children
+
+
+def grandchildren(pid: int) -> list[int]:
+    """All processes below one."""
+    return [pid for child in children(pid) for pid in (child, *grandchildren(child))]
+
+
+def stored(home: Path, device: str) -> dict[tuple[str, str], float]:
+    """(quantity, channel) → the newest value of a device in the store of `edgeagent up`."""
+    with sqlite3.connect(f"file:{home}/store.db?mode=ro", uri=True) as store:
+        rows = store.execute(
+            "SELECT quantity, channel, value FROM point JOIN series ON series.id = point.series "
+            "WHERE device = ? ORDER BY time_ns",
+            (device,),
+        )
+        return {(quantity, channel): value for quantity, channel, value in rows}
+
+
+@contextmanager
+def running(home: Path, *arguments: str | Path) -> Iterator[Service]:
+    """A node that answers."""
+    line = command("rig", "node", "--state-dir", home / "node", *arguments)
+    with spawn(line, home, name="node", environment=environment()) as node:
+        said = len(node.log.read_text())
+        wait_until(lambda: "in QEMU" in node.log.read_text()[said:], "it answers", 40)
+        yield node
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_switches_it_off(tmp_path: Path, number: int) -> None:
+    with running(tmp_path, "--board", "mps2") as node:
+        below = grandchildren(node.pid)
+        assert below != []
+        node.signal(number)
+        wait_until(lambda: not node.running, "it ends")
+        assert node.stop() == 0
+    assert not any(map(alive, below))
+    assert not os.path.lexists(tmp_path / "node/port")
+
+
+def test_a_node_at_a_port(tmp_path: Path) -> None:
+    """It is spoken to like a real one, and keeps what it is told, also when new firmware is built."""
+    port = tmp_path / "ttyNODE"
+    with running(tmp_path, "--port", port):
+        [info] = edgeagent("node", "info", "--port", port, "--json").json
+        assert (info["board"], info["serial_number"]) == ("ast1030", 0)
+        assert edgeagent("node", "config", "serial_number=77", "--port", port).code == 0
+        second = edgeagent("rig", "node", "--state-dir", tmp_path / "node").mistake
+        assert "another node runs with it" in second
+    (tmp_path / "node/ast1030-flash.made-from").write_text("an older image")
+    with running(tmp_path, "--port", port):
+        [info] = edgeagent("node", "info", "--port", port, "--json").json
+        assert info["serial_number"] == 77
+
+
+def test_killed_it_takes_its_board_with_it(tmp_path: Path) -> None:
+    with running(tmp_path, "--board", "mps2") as node:
+        below = grandchildren(node.pid)
+        node.kill()
+        wait_until(lambda: not any(map(alive, below)), "QEMU has ended")
+
+
+def test_the_loop_with_a_node_in_a_twin(tmp_path: Path) -> None:
+    result = edgeagent("up", "--twin", "--state-dir", tmp_path / "state", "--for", "4", timeout_s=60)
+    assert result.code == 0, result
+    assert f"{tmp_path}/state/ttyNODE, emulated, in a server of the twin" in result.out
+    assert "reading host, rig" in result.out
+    values = stored(tmp_path / "state", "rig")
+    assert 50 < values["power", "in"] < 500
+    assert values["energy", "in"] > 0
+    assert 10 < values["temperature", "inlet"] < 40
+    assert values["state", "relay1"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--board", "ast2600"), "unknown board 'ast2600'; "),
+        (
+            ("--firmware", "{home}"),
+            "{home}/ast1030/flash.img: the firmware is not built; run `make firmware`",
+        ),
+        (("--state-dir", "/proc/none"), "/proc/none: no such file or directory; give another --state-dir"),
+    ],
+)
+def test_what_is_missing(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    given = [argument.format(home=tmp_path) for argument in arguments]
+    line = edgeagent("rig", "node", "--state-dir", tmp_path / "node", *given).mistake
+    assert line.startswith(f"edgeagent: {words.format(home=tmp_path)}")
+
+
+def test_without_qemu(tmp_path: Path) -> None:
+    line = edgeagent(
+        "rig", "node", "--state-dir", tmp_path, more={"PATH": str(tmp_path)}, timeout_s=30
+    ).mistake
+    assert line == "edgeagent: qemu-system-arm is not installed: apt-get install qemu-system-arm"
+
+
+def test_the_firmware_is_built() -> None:
+    """`make test` builds it first; without, the tests above would prove nothing."""
+    assert (FIRMWARE / "ast1030/flash.img").exists(), "run `make firmware`"
