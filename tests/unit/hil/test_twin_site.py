@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from edgeagent_hil.twin import Site, calm, design, kinds, start, step, stored_j
 from edgeagent_hil.twin.battery import Battery
 from edgeagent_hil.twin.workload import Workload
+from tests.bench.plaintwin import PlainServer
 from tests.unit.hil.twins import after, plant, settled, working
 
 _MIXED = design.site(
@@ -239,3 +240,15 @@ def test_heat_throttles_first_then_switches_off_and_a_switch_brings_it_back() ->
     assert dark.it_w == 0.0
     on = replace(working(site, 0.2), servers=replace(working(site, 0.2).servers, switch_on=np.ones(1, bool)))
     assert after(site, state, on, 1)[1].it_w > 0.0
+
+
+def test_plain_python_comes_to_the_same() -> None:
+    """The benchmark's peer: the same physics, written a second time and without arrays."""
+    kind = kinds.load("x3550m3")
+    site, alone = plant(servers=1), PlainServer(kind, 24.0)
+    state = start(site)
+    for demand in np.random.default_rng(0).uniform(0, 1, 300):
+        state, outputs = step(site, state, working(site, demand), 1.0)
+        drawn_w = alone.step(float(demand), float(outputs.servers.inlet_c[0]), 1.0)
+        assert drawn_w == pytest.approx(outputs.servers.ac_w[0], rel=1e-9)
+    assert alone.junction_c == pytest.approx(outputs.servers.junction_c[:, 0])
