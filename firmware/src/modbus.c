@@ -80,7 +80,7 @@ static enum exception write_many(struct node *node, uint64_t now_ms, const uint8
 // Read Device Identification, section 6.21: the basic objects, as a stream or one by one.
 static const char *const objects[] = {"edgeagent", "sensor-node-" BOARD_NAME, VERSION_TEXT};
 
-enum { OBJECTS = sizeof objects / sizeof objects[0], STREAM_LAST = 3, INDIVIDUAL = 4, CONFORMITY = 0x81 };
+enum { OBJECTS = sizeof objects / sizeof objects[0], INDIVIDUAL = 4, CONFORMITY = 0x81 };
 
 static enum exception read_device_id(const uint8_t *request, uint8_t *answer, uint16_t *length) {
     if (request[2] != READ_DEVICE_ID) {

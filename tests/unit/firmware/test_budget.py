@@ -12,7 +12,7 @@ from tests.unit.firmware import FIRMWARE, tool
 
 budget = tool("budget")
 
-_LIBRARY = 32  # bytes: of a function whose graph is not at hand
+_LIBRARY = 48  # bytes: of a function whose graph is not at hand
 
 
 def _graph(path: Path, functions: dict[str, int], calls: list[tuple[str, str]]) -> Path:
