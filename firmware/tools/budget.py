@@ -23,7 +23,7 @@ _NODE = re.compile(r'node: \{ title: "([^"]+)" label: "([^"]*)"')
 _EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 _STACK = re.compile(r"(\d+) bytes \((static|dynamic|dynamic,bounded)\)")
 
-#: Of the libraries, whose call graph is not at hand: measured from the disassembly. The deepest is the division
+#: Of the libraries, whose call graph is not at hand: measured from the disassembly. Deepest is the division
 #: of 64 bits, 16 bytes and the 32 of what it calls; memcpy and its like take 16.
 _LIBRARY_BYTES = 48
 
