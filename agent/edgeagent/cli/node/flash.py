@@ -15,7 +15,7 @@ from edgeagent_sdk.cli import show
 from edgeagent_sdk.errors import DriverError, EdgeError
 
 if TYPE_CHECKING:
-    from edgeagent.drivers.node.imagefile import Image
+    from edgeagent.drivers.node.imagefile import Image, Version
 
 #: The node's boot loader is there after a fraction of a second; on the line of a slow adapter, later.
 _BOOT_S = 10.0
@@ -42,32 +42,32 @@ def flash(
     require_smpclient()
     new = load_image(image)
     chosen = session.options(port, baud, slave_id).port
-    starts = _enter_boot(chosen, baud, slave_id, new)
+    before = _enter_boot(chosen, baud, slave_id, new)
     with _progress(len(new.data), json) as sent:
         send(find_port(chosen), baud, new, sent)
     if not json:
         print(f"version {new.version_text} is on trial", flush=True)
-    follow(lambda: session.connect(chosen, baud, slave_id), new, starts)
+    follow(lambda: session.connect(chosen, baud, slave_id), new, before)
     rows = [{"version": new.version_text, "bytes": len(new.data), "state": "confirmed"}]
     show(rows, ["version", "bytes", "state"], as_json=json)
 
 
-def _enter_boot(port: str, baud: int, slave_id: int, image: Image) -> int | None:
-    """Have the node wait in its boot loader; how often it had started. A node that waits there has not."""
+def _enter_boot(port: str, baud: int, slave_id: int, image: Image) -> Version | None:
+    """Have the node wait in its boot loader; which version ran, if none did it waits there already."""
     from edgeagent.drivers.node.bootloader import waits
     from edgeagent.drivers.node.discovery import find_port
     from edgeagent.drivers.node.update import enter_boot
 
     try:
         with session.connect(port, baud, slave_id) as node:
-            starts = enter_boot(node, image)
+            before = enter_boot(node, image)
     except DriverError:
         if not waits(find_port(port), baud, 0.0):
             raise
         return None
     if not waits(find_port(port), baud, _BOOT_S):
         raise EdgeError(f"{port}: the node went into its boot loader, but does not answer there")
-    return starts
+    return before
 
 
 @contextmanager

@@ -26,11 +26,15 @@ _HEADER = struct.Struct("<4x4xHHI4xBBHI4x")
 _FIELD = struct.Struct("<HH")
 
 
+#: Major, minor, patch.
+Version = tuple[int, int, int]
+
+
 class Image(NamedTuple):
     """An image that is whole. `digest`: SHA-512 of what is signed, by which a node knows it."""
 
     data: bytes
-    version: tuple[int, int, int]
+    version: Version
     board: int
     digest: bytes
 

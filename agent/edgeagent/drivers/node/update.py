@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
-from edgeagent.drivers.node.imagefile import Image, board_name
+from edgeagent.drivers.node.imagefile import Image, Version, board_name
 from edgeagent.drivers.node.node import Node
 from edgeagent_sdk.errors import DriverError, EdgeError
 from edgeagent_sdk.nodemap import (
@@ -35,8 +35,8 @@ class Reverted(EdgeError):
     """The old image runs again."""
 
 
-def enter_boot(node: Node, image: Image) -> int:
-    """Have a node wait for the image; how often it had started until now.
+def enter_boot(node: Node, image: Image) -> Version:
+    """Have a node wait for the image; which version ran until now.
 
     Raises:
         EdgeError: it cannot be updated, or the image is another board's.
@@ -47,34 +47,41 @@ def enter_boot(node: Node, image: Image) -> int:
     if image.board != identity["board"]:
         names = board_name(image.board), board_name(identity["board"])
         raise EdgeError("the image is for the board {}, the node is {}".format(*names))
-    starts = node.read(TELEMETRY)["boot_count"]
     node.unlock(KEY_CONFIG)
     node.write(ACCESS, {"reset": RESET_TO_BOOT})
-    return starts
+    return _version(identity)
 
 
-def follow(connect: Connect, image: Image, starts: int | None, patience_s: float = PATIENCE_S) -> None:
+class _Look(NamedTuple):
+    """What a node is seen to run: which version, whether that is confirmed, how often it had started."""
+
+    version: Version
+    confirmed: bool
+    starts: int
+
+
+def follow(connect: Connect, image: Image, before: Version | None, patience_s: float = PATIENCE_S) -> None:
     """Wait until the node, which was just reset, has confirmed the image.
 
-    An image that is not confirmed is the new one, on trial. If the node's image is confirmed when we first
-    see it, the number of starts tells whether it is the new one, started once, or the old one again.
+    An image that is not confirmed is the new one, on trial, which takes some seconds; if that was seen and
+    the node has not started again since, it is the new one that is confirmed. Else the version tells.
 
     Args:
-        starts: what `enter_boot` gave; None if no image ran then.
+        before: what `enter_boot` gave; None if no image ran then.
 
     Raises:
         Reverted: the old image runs.
         EdgeError: the node does not answer.
     """
-    tried_at = None if starts is None else starts + 1
-    seen = False
-    for looked_at, confirmed in _looks(connect, patience_s):
-        if confirmed and looked_at != tried_at:
-            raise Reverted(f"version {image.version_text} was tried and did not live: the old image is back")
-        if confirmed:
+    trial: _Look | None = None
+    for look in _looks(connect, patience_s):
+        if not look.confirmed:
+            trial = look
+        elif (trial and look.starts == trial.starts) or (before and before != look.version == image.version):
             return
-        tried_at, seen = looked_at, True
-    if not seen:
+        else:
+            raise Reverted(f"version {image.version_text} was tried and did not live: the old image is back")
+    if not trial:
         raise EdgeError("the node does not answer after its reset; is its line well?")
     _give_up(connect, f"version {image.version_text} did not report itself healthy in {patience_s:g} s")
 
@@ -84,18 +91,24 @@ def _give_up(connect: Connect, why: str) -> NoReturn:
     with connect() as node:
         node.unlock(KEY_CONFIG)
         node.write(ACCESS, {"reset": RESET_PLAIN})
-    if any(confirmed for _, confirmed in _looks(connect, PATIENCE_S)):
+    if any(look.confirmed for look in _looks(connect, PATIENCE_S)):
         raise Reverted(f"{why}: the node was reset, the old image is back")
     raise EdgeError(f"{why}; after a reset the node does not answer")
 
 
-def _looks(connect: Connect, patience_s: float) -> Iterator[tuple[int, bool]]:
-    """How often the node has started, and whether its image is confirmed; as often as it answers."""
+def _looks(connect: Connect, patience_s: float) -> Iterator[_Look]:
+    """As often as the node answers."""
     deadline_s = time.monotonic() + patience_s
     while time.monotonic() < deadline_s:
         try:
             with connect() as node:
-                yield node.read(TELEMETRY)["boot_count"], bool(node.read(DIAGNOSTICS)["image_confirmed"])
+                starts = node.read(TELEMETRY)["boot_count"]
+                confirmed = bool(node.read(DIAGNOSTICS)["image_confirmed"])
+                yield _Look(_version(node.read(IDENTITY)), confirmed, starts)
         except DriverError:
             pass  # it is starting
         time.sleep(_LOOK_S)
+
+
+def _version(identity: dict[str, int]) -> Version:
+    return identity["version_major"], identity["version_minor"], identity["version_patch"]
