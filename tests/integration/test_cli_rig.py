@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +19,8 @@ from tests.services import Service, spawn, wait_until
 
 from .cli import command, edgeagent, environment
 from .test_cli_up import alive, children
+
+ROOT = Path(__file__).parents[2]
 
 
 def grandchildren(pid: int) -> list[int]:
@@ -117,3 +122,22 @@ def test_without_qemu(tmp_path: Path) -> None:
 def test_the_firmware_is_built() -> None:
     """`make test` builds it first; without, the tests above would prove nothing."""
     assert (FIRMWARE / "ast1030/flash.img").exists(), "run `make firmware`"
+
+
+def test_the_rigs_tests_on_a_serial_port(tmp_path: Path) -> None:
+    """A board on a bench is a port and no more: the same tests run there, and say what a bench lacks."""
+    files = [f"hil/tests/test_{name}.py" for name in ("conformance", "sensing")]
+    with running(tmp_path) as node:
+        bench = (ROOT / "hil/env-board.yaml").read_text().replace("/dev/ttyUSB0", f"{tmp_path}/node/port")
+        (tmp_path / "env-bench.yaml").write_text(bench)
+        line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+        line += ["--lg-env", str(tmp_path / "env-bench.yaml")]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=100)
+        assert node.running
+    assert done.returncode == 0, done.stdout
+    skipped = re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", done.stdout, re.MULTILINE)
+    assert set(skipped) == {
+        "the environment file names no instrument that acts on the node's sensors",
+        "only an emulated board lets the rig reach into it",
+    }
+    assert int(re.findall(r"(\d+) passed", done.stdout)[0]) > 80

@@ -27,6 +27,7 @@ _CLOCK_US: Final = "time_us"
 _BRANCH_TO_SELF: Final = b"\xfe\xe7"
 
 _STEP_S: Final = 0.1
+_HANGS_S: Final = 5.0
 
 #: PMBus 1.3, part II: the page that following commands are about, and what the fan is told.
 _PAGE, _FAN_COMMAND_1 = b"\x00", b"\x3b"
@@ -56,7 +57,7 @@ def drift(stimulus: Stimulus, channel: str, start: float, per_s: float) -> Itera
 
 @contextmanager
 def hung(machine: Machine, function: str = _LOOP) -> Iterator[None]:
-    """The main loop hangs, at its next call of `function`; interrupts go on.
+    """The main loop hangs, in a call of `function`; interrupts go on.
 
     A reset brings the program back; one that nothing resets within the block is put right by hand.
     """
@@ -64,6 +65,7 @@ def hung(machine: Machine, function: str = _LOOP) -> Iterator[None]:
     healthy = machine.qtest.read(at, len(_BRANCH_TO_SELF))
     machine.qtest.write(at, _BRANCH_TO_SELF)
     try:
+        _wait_until_at(machine, at)
         yield
     finally:
         if machine.running and machine.qtest.read(at, len(_BRANCH_TO_SELF)) == _BRANCH_TO_SELF:
@@ -109,6 +111,13 @@ def _tell_fan(machine: Machine, fan: int, command: bytes) -> bytes:
             bus.transfer(chip, _FAN_COMMAND_1 + command)
         bus.transfer(chip, _PAGE + page)
     return before
+
+
+def _wait_until_at(machine: Machine, place: int) -> None:
+    deadline = time.monotonic() + _HANGS_S
+    while machine.program_counter() != place:
+        if time.monotonic() > deadline:
+            raise EdgeError(f"the processor does not come to {place:#x} within {_HANGS_S:g} s")
 
 
 def wait_for_reset(machine: Machine, after: int, timeout_s: float) -> None:

@@ -157,6 +157,14 @@ class Machine:
         """A property of a device."""
         return self.qmp.execute("qom-get", path=f"/machine/peripheral/{device}", property=name)
 
+    def program_counter(self) -> int:
+        """Where the processor is."""
+        registers = self.qmp.execute("human-monitor-command", **{"command-line": "info registers"})
+        found = re.search(r"R15=([0-9a-f]{8})", registers)
+        if found is None:
+            raise EdgeError(f"QEMU: no R15 among the registers: {registers!r}")
+        return int(found[1], 16)
+
     @contextmanager
     def asleep(self) -> Iterator[None]:
         """Everything stands still, at a moment when the processor waits for an interrupt.
@@ -227,10 +235,8 @@ class Machine:
         return command
 
     def _sleeps(self) -> bool:
-        registers = self.qmp.execute("human-monitor-command", **{"command-line": "info registers"})
-        found = re.search(r"R15=([0-9a-f]{8})", registers)
         # The next instruction stands behind the one that waits.
-        return found is not None and self.qtest.read(int(found[1], 16) - 2, 2) == _WAIT_FOR_INTERRUPT
+        return self.qtest.read(self.program_counter() - 2, 2) == _WAIT_FOR_INTERRUPT
 
     def _make_board(self) -> None:
         """Lead `port` to QEMU's terminal and hold that open; then have the board made.
