@@ -239,8 +239,7 @@ def test_the_board_lets_go_by_itself_when_the_agent_is_gone(
 ) -> None:
     port = tmp_path / "tty"
     with Machine(board("mps2"), tmp_path, port) as machine:
-        world, site = MachineStimulus(), Site(tmp_path, broker, port)
-        world.machine = machine
+        world, site = MachineStimulus(machine), Site(tmp_path, broker, port)
         with site.agent() as agent:
             assert world.relay(1)
             assert site.cap(0, 60).outcome is Outcome.APPLIED

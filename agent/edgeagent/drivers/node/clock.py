@@ -38,6 +38,7 @@ class NodeClock:
     def __init__(self) -> None:
         self.drift = 0.0
         self._best: deque[_Sample] = deque(maxlen=_SPANS)
+        self._reference = _Sample(0, 0, 0)
         self._span_ns = 0
 
     @property
@@ -56,6 +57,8 @@ class NodeClock:
             self._span_ns = at_ns
         elif sample.doubt_ns <= self._doubt(self._best[-1], at_ns):
             self._best[-1] = sample
+        else:
+            return
         self._fit()
 
     def forget(self) -> None:
@@ -65,17 +68,13 @@ class NodeClock:
 
     def host_ns(self, uptime_ms: int) -> int:
         """The host's monotonic time of a moment of the node's. Only while `known`."""
-        best = self._reference()
+        best = self._reference
         near_ns = uptime_ms * _MS + best.offset_ns
         return near_ns - round(self.drift * (near_ns - best.at_ns))
 
     def doubt_ns(self, host_ns: int) -> int:
         """By how much `host_ns` results may be wrong about that time. Only while `known`."""
-        return self._doubt(self._reference(), host_ns)
-
-    def _reference(self) -> _Sample:
-        now_ns = self._best[-1].at_ns
-        return min(self._best, key=lambda sample: self._doubt(sample, now_ns))
+        return self._doubt(self._reference, host_ns)
 
     def _doubt(self, sample: _Sample, at_ns: int) -> int:
         """Grows with age: by a tenth of a thousandth while the drift is known, else by a thousandth."""
@@ -88,3 +87,4 @@ class NodeClock:
         if span_ns >= _DRIFT_FROM_NS:
             drift = (first.offset_ns - last.offset_ns) / span_ns
             self.drift = max(-_DRIFT_MAX, min(_DRIFT_MAX, drift))
+        self._reference = min(self._best, key=lambda sample: self._doubt(sample, last.at_ns))

@@ -27,6 +27,20 @@ from edgeagent_sdk.nodemap import CHANNELS, EVENT_LOG, NO_VALUE, OUTPUTS, TELEME
 _PASS_MAX_AGE_S = 2.0
 
 
+#: Telemetry field, bit in `valid`, scale, and what stands in the place of a number, for each channel.
+_MEASURED = [
+    (f"{c.quantity}_{c.name}", 1 << i, c.scale, Fault(f"the {c.chip.name} does not answer"))
+    for i, c in enumerate(CHANNELS)
+]
+
+#: Telemetry field and scale of what is told of the outputs, in the order of their channels.
+_OF_OUTPUTS = [
+    *((f"output_{output.name}", output.scale) for output in OUTPUTS),
+    *((f"source_{output.name}", 1.0) for output in OUTPUTS),
+    ("alarms", 1.0),
+]
+
+
 class NodeOptions(Options):
     """Which node, and how it is spoken to."""
 
@@ -148,13 +162,11 @@ class NodeSensor(Sensor):
         if pass_age_s > _PASS_MAX_AGE_S:
             fault = Fault(f"the node has measured nothing for {pass_age_s:.0f} s")
             return [fault] * (len(CHANNELS) + 1)
-        values: list[Value] = []
-        for i, channel in enumerate(CHANNELS):
-            counts = telemetry[f"{channel.quantity}_{channel.name}"]
-            good = telemetry["valid"] >> i & 1 and counts != NO_VALUE
-            values.append(
-                counts * channel.scale if good else Fault(f"the {channel.chip.name} does not answer")
-            )
+        valid = telemetry["valid"]
+        values: list[Value] = [
+            telemetry[field] * scale if valid & bit and telemetry[field] != NO_VALUE else fault
+            for field, bit, scale, fault in _MEASURED
+        ]
         energy_j = self._energy.update(telemetry["energy_in"] * 1e-3, time.monotonic())
         if self._totals:
             self._totals.save({"in": self._energy})
@@ -177,8 +189,4 @@ def _of_outputs() -> list[Channel]:
 
 
 def _output_values(telemetry: dict[str, int]) -> list[Value]:
-    return [
-        *(telemetry[f"output_{output.name}"] * output.scale for output in OUTPUTS),
-        *(float(telemetry[f"source_{output.name}"]) for output in OUTPUTS),
-        float(telemetry["alarms"]),
-    ]
+    return [telemetry[field] * scale for field, scale in _OF_OUTPUTS]
