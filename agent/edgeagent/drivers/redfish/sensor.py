@@ -15,7 +15,7 @@ from edgeagent.drivers.redfish.http import Http, context
 from edgeagent.drivers.redfish.limit import Bounds, PowerLimit
 from edgeagent.drivers.redfish.look import Pass, look
 from edgeagent.drivers.redfish.options import RedfishOptions
-from edgeagent.drivers.redfish.poller import Poller
+from edgeagent.drivers.poller import Poller
 from edgeagent.drivers.redfish.readout import Readout
 from edgeagent.drivers.redfish.session import Client, Session
 from edgeagent.drivers.redfish.tree import Chassis, Source, Walker, serial_number
