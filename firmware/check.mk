@@ -1,5 +1,5 @@
-# The pure modules on this machine. Each tests/test_*.c is a program; its first line, `// needs: a.c b.c`, says
-# which sources of src and boot are linked with it. Called by the Makefile.
+# The pure modules on this machine. Each tests/test_*.c is a program; its first line, `// needs: a.c b.c`,
+# says which sources of src and boot are linked with it. Called by the Makefile.
 
 OUT := $(BUILD)/host
 TESTS := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))

@@ -1,9 +1,9 @@
 // needs: receiver.c modbus.c blocks.c crc16.c node.c settings.c outputs.c events.c sense.c guard.c energy.c
-// Arbitrary bytes on the line, with arbitrary silences and measurements between them: whatever comes, the node's
-// answers are well-formed, its outputs are within their limits, and what is locked does not change.
+// Arbitrary bytes on the line, with arbitrary silences and measurements between them: whatever comes, the
+// node's answers are well-formed, its outputs are within their limits, and what is locked does not change.
 //
-// The input is a series of steps: the first byte of each says which, the second how many bytes follow. A frame
-// gets its CRC here: by chance, it would never be right.
+// The input is a series of steps: the first byte of each says which, the second how many bytes follow. A
+// frame gets its CRC here: by chance, it would never be right.
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +57,8 @@ static void check_answer(const uint8_t *request, const uint8_t *answer, uint16_t
     }
 }
 
-// The request in as many bytes as it has, the answer in as many as it may have: the sanitizer sees what lies beyond.
+// The request in as many bytes as it has, the answer in as many as it may have: the sanitizer sees what lies
+// beyond.
 static void serve_request(uint16_t length) {
     uint8_t *request = malloc(length);
     uint8_t *answer = malloc(FRAME_MAX);
@@ -122,7 +123,8 @@ static void take_pass(const uint8_t *data, size_t length) {
     for (size_t i = 0; i < length && i < 4 * CHIPS; i++) {
         struct chip_reading *reading = &readings[i / 4];
         reading->answered = data[i] != 0xFF;
-        reading->value[i % 4] = data[i] == 0xFE ? NO_VALUE : (int32_t)((int8_t)data[i] * 16777216LL >> data[i] % 25);
+        int32_t value = (int32_t)((int8_t)data[i] * 16777216LL >> data[i] % 25);
+        reading->value[i % 4] = data[i] == 0xFE ? NO_VALUE : value;
     }
     node_take(&node, readings, now_ms);
     assert(node.energy.total_mj >= before_mj);

@@ -9,8 +9,9 @@
 
 enum { BLOCK_MAX = 125, BLOCK_NUMBER = 0xB000 };  // no request reads more registers than that
 
-_Static_assert(IDENTITY_WORDS <= BLOCK_MAX && TELEMETRY_WORDS <= BLOCK_MAX && DIAGNOSTICS_WORDS <= BLOCK_MAX &&
-                   EVENTS_WORDS <= BLOCK_MAX && CALIBRATION_WORDS <= BLOCK_MAX,
+_Static_assert(IDENTITY_WORDS <= BLOCK_MAX && TELEMETRY_WORDS <= BLOCK_MAX &&
+                   DIAGNOSTICS_WORDS <= BLOCK_MAX && EVENTS_WORDS <= BLOCK_MAX &&
+                   CALIBRATION_WORDS <= BLOCK_MAX,
                "a block is one request");
 
 static void put_head(uint16_t *block, unsigned number, const struct node *node, uint64_t now_ms) {
@@ -190,12 +191,13 @@ static bool kept_already(const struct node *node, uint64_t now_ms, uint16_t addr
 
 static enum exception write_settings(struct node *node, uint64_t now_ms, uint16_t address, uint16_t count,
                                      const uint16_t *words) {
-    bool config = within(address, count, CONFIG_ADDRESS, CONFIG_WORDS);
+    struct settings *settings = &node->settings;
     if (kept_already(node, now_ms, address, count, words)) {
         return EXCEPTION_NONE;
     }
-    bool valid = config ? config_write(&node->settings, (uint16_t)(address - CONFIG_ADDRESS), count, words)
-                        : calibration_write(&node->settings, (uint16_t)(address - CALIBRATION_ADDRESS), count, words);
+    bool valid = within(address, count, CONFIG_ADDRESS, CONFIG_WORDS)
+                     ? config_write(settings, (uint16_t)(address - CONFIG_ADDRESS), count, words)
+                     : calibration_write(settings, (uint16_t)(address - CALIBRATION_ADDRESS), count, words);
     if (!valid) {
         return EXCEPTION_VALUE;
     }

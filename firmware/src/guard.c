@@ -26,7 +26,8 @@ static void judge_temperature(struct guard *guard, const struct measurement *mea
     int32_t limit_mc = (int16_t)settings->config[CONFIG_GUARD_TEMPERATURE] * 1000;
     bool seen = measurement->valid & ((1u << TEMPERATURES) - 1);
     guard->hot = judge_heat(guard->hot, measurement, limit_mc);
-    uint16_t alarms = (uint16_t)((guard->hot ? ALARM_OVER_TEMPERATURE : 0) | (seen ? 0 : ALARM_NO_TEMPERATURE));
+    uint16_t alarms = (uint16_t)((guard->hot ? ALARM_OVER_TEMPERATURE : 0) |
+                                 (seen ? 0 : ALARM_NO_TEMPERATURE));
     bool active = alarms != 0;
     if (active != guard->active) {
         events_add(events, now_ms, active ? EVENT_CODE_GUARD_BEGAN : EVENT_CODE_GUARD_ENDED, alarms);
@@ -42,8 +43,9 @@ static void end_shed(struct guard *guard, uint16_t limit_w, uint64_t now_ms, str
 
 // Load that was shed stays off until the limit lets in the power that was too much: the fall of the power
 // is the work of the open relay, and no reason to close it.
-static void judge_power(struct guard *guard, const struct measurement *measurement, const struct outputs *outputs,
-                        const struct settings *settings, uint64_t now_ms, struct events *events) {
+static void judge_power(struct guard *guard, const struct measurement *measurement,
+                        const struct outputs *outputs, const struct settings *settings, uint64_t now_ms,
+                        struct events *events) {
     uint16_t limit_w = outputs->of[OUTPUT_POWER_LIMIT].effective;
     bool limited = limit_w != NO_LIMIT_W;
     int64_t limit_mw = (int64_t)limit_w * 1000;
@@ -57,7 +59,8 @@ static void judge_power(struct guard *guard, const struct measurement *measureme
         guard->over_since_ms = now_ms;
     }
     guard->over_power = over;
-    if (over && known && !guard->shed && now_ms - guard->over_since_ms >= settings->config[CONFIG_SHED_DELAY_MS]) {
+    bool long_enough = now_ms - guard->over_since_ms >= settings->config[CONFIG_SHED_DELAY_MS];
+    if (over && known && long_enough && !guard->shed) {
         guard->shed = true;
         guard->shed_at_mw = power_mw;
         events_add(events, now_ms, EVENT_CODE_SHED_BEGAN, power_mw / 1000);
@@ -71,8 +74,9 @@ static bool fan_slow(unsigned fan, const struct measurement *measurement, const 
            measurement->value[CHANNEL_SPEED_FAN1 + fan] < settings->config[CONFIG_FAN_STALL_RPM];
 }
 
-static void judge_fans(struct guard *guard, const struct measurement *measurement, const struct outputs *outputs,
-                       const struct settings *settings, uint64_t now_ms, struct events *events) {
+static void judge_fans(struct guard *guard, const struct measurement *measurement,
+                       const struct outputs *outputs, const struct settings *settings, uint64_t now_ms,
+                       struct events *events) {
     for (unsigned fan = 0; fan < FANS; fan++) {
         if (!channel_valid(measurement, (enum channel)(CHANNEL_SPEED_FAN1 + fan))) {
             continue;  // what was found last holds
@@ -84,10 +88,12 @@ static void judge_fans(struct guard *guard, const struct measurement *measuremen
         bool was = guard->stalled >> fan & 1;
         guard->stalled = (guard->stalled & ~(1u << fan)) | (uint32_t)stalled << fan;
         if (stalled != was) {
-            events_add(events, now_ms, stalled ? EVENT_CODE_FAN_STALLED : EVENT_CODE_FAN_TURNS, (int32_t)fan + 1);
+            enum event_code code = stalled ? EVENT_CODE_FAN_STALLED : EVENT_CODE_FAN_TURNS;
+            events_add(events, now_ms, code, (int32_t)fan + 1);
         }
     }
-    guard->alarms = (uint16_t)((guard->alarms & ~ALARM_FAN_STALLED) | (guard->stalled ? ALARM_FAN_STALLED : 0));
+    guard->alarms = (uint16_t)((guard->alarms & ~ALARM_FAN_STALLED) |
+                               (guard->stalled ? ALARM_FAN_STALLED : 0));
 }
 
 void guard_judge(struct guard *guard, const struct measurement *measurement, const struct outputs *outputs,

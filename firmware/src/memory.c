@@ -29,7 +29,8 @@ static enum reset_cause reset_cause(void) {
     }
 }
 
-static void save(struct node *node, uint64_t now_ms, enum store_kind kind, const void *data, uint16_t length) {
+static void save(struct node *node, uint64_t now_ms, enum store_kind kind, const void *data,
+                 uint16_t length) {
     if (store_save(kind, data, length)) {
         node->health.storage_writes++;
     } else if (!node->health.storage_errors++) {

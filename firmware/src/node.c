@@ -10,14 +10,15 @@ void node_init(struct node *node) {
 }
 
 static void update_outputs(struct node *node, uint64_t now_ms) {
-    outputs_update(&node->outputs, &node->settings, now_ms, node->guard.active, node->guard.shed, &node->events);
+    outputs_update(&node->outputs, &node->settings, now_ms, node->guard.active, node->guard.shed,
+                   &node->events);
 }
 
 void node_take(struct node *node, const struct chip_reading readings[CHIPS], uint64_t now_ms) {
     struct measurement *measurement = &node->measurement;
     measure(measurement, readings, &node->settings, now_ms, &node->events);
-    energy_add(&node->energy, channel_valid(measurement, CHANNEL_POWER_IN), measurement->value[CHANNEL_POWER_IN],
-               now_ms);
+    energy_add(&node->energy, channel_valid(measurement, CHANNEL_POWER_IN),
+               measurement->value[CHANNEL_POWER_IN], now_ms);
     guard_judge(&node->guard, measurement, &node->outputs, &node->settings, now_ms, &node->events);
     update_outputs(node, now_ms);
 }

@@ -84,7 +84,8 @@ static uint16_t safe_value(const struct settings *settings, unsigned output, uin
     }
 }
 
-static void decide(struct output *output, unsigned i, const struct settings *settings, bool guard, bool shed) {
+static void decide(struct output *output, unsigned i, const struct settings *settings, bool guard,
+                   bool shed) {
     bool sheds = is_relay(i) && (settings->config[CONFIG_SHED_RELAYS] >> i & 1);
     if (guard && (sheds || is_fan(i))) {
         output->effective = is_fan(i) ? maxima[i] : 0;

@@ -26,7 +26,8 @@ bool emc1413_read(uint8_t bus, uint8_t address, int32_t temperature_mc[EMC1413_D
     }
     for (unsigned i = 0; i < EMC1413_DIODES; i++) {
         uint8_t high, low;
-        if (!read_byte(bus, address, diodes[i].high, &high) || !read_byte(bus, address, diodes[i].low, &low)) {
+        if (!read_byte(bus, address, diodes[i].high, &high) ||
+            !read_byte(bus, address, diodes[i].low, &low)) {
             return false;
         }
         bool faulty = i > 0 && (faults >> i & 1);

@@ -53,7 +53,8 @@ uint16_t receiver_frame(struct receiver *receiver, bool silent, struct line_coun
         if (length == UNKNOWN && (silent || receiver->length == FRAME_MAX)) {
             length = receiver->length;  // of a function unknown to us, only silence tells the end
         }
-        bool waits = length == MORE || length == UNKNOWN || (length > receiver->length && length <= FRAME_MAX);
+        bool waits = length == MORE || length == UNKNOWN ||
+                     (length > receiver->length && length <= FRAME_MAX);
         if (waits && !silent) {
             return 0;
         }

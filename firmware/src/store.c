@@ -85,8 +85,8 @@ static bool read_record(uint32_t at, struct record_head *head) {
     if (at + sizeof *head > FLASH_SECTOR_BYTES || !flash_read(now.sector + at, head, sizeof *head)) {
         return false;
     }
-    if (head->kind == 0 || head->kind >= STORE_KINDS || head->length == 0 || head->length > STORE_RECORD_MAX ||
-        at + record_bytes(head) > FLASH_SECTOR_BYTES) {
+    if (head->kind == 0 || head->kind >= STORE_KINDS || head->length == 0 ||
+        head->length > STORE_RECORD_MAX || at + record_bytes(head) > FLASH_SECTOR_BYTES) {
         return false;
     }
     uint32_t crc = crc_of_record_head(head);

@@ -1,5 +1,5 @@
-// Bytes on the line, written as text: hexadecimal bytes, `00*9` for nine of them, and `( … )` around those that
-// their CRC follows.
+// Bytes on the line, written as text: hexadecimal bytes, `00*9` for nine of them, and `( … )` around those
+// that their CRC follows.
 #pragma once
 #include <ctype.h>
 #include <stdlib.h>

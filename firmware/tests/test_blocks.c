@@ -221,7 +221,8 @@ static void test_write(void **state) {
 }
 
 static void test_keys(void **state) {
-    static const uint16_t none = 0, control = KEY_CONTROL, config = KEY_CONFIG, both[] = {KEY_CONFIG, RESET_PLAIN};
+    static const uint16_t none = 0, control = KEY_CONTROL, config = KEY_CONFIG;
+    static const uint16_t both[] = {KEY_CONFIG, RESET_PLAIN};
     struct node node;
     uint16_t words[ACCESS_WORDS];
     (void)state;

@@ -20,12 +20,12 @@ static void begin(void) {
     fake_chips[CHIP_TMP105] = (struct fake_chip){.bus = TMP105_BUS, .address = TMP105_ADDRESS};
     fake_chips[CHIP_EMC1413] = (struct fake_chip){.bus = EMC1413_BUS, .address = EMC1413_ADDRESS};
     fake_chips[CHIP_ADM1272] = (struct fake_chip){.bus = ADM1272_BUS, .address = ADM1272_ADDRESS};
-    fake_chips[CHIP_MAX31785] = (struct fake_chip){.bus = MAX31785_BUS, .address = MAX31785_ADDRESS, .paged = true};
+    *fans = (struct fake_chip){.bus = MAX31785_BUS, .address = MAX31785_ADDRESS, .paged = true};
     fake_chips[CHIP_TMP105].registers[0][0][0] = 25;
     fake_chips[CHIP_EMC1413].registers[0][0xFD][0] = 0x21;
     fake_chips[CHIP_EMC1413].registers[0][0x01][0] = 30;
     fake_chips[CHIP_ADM1272].registers[0][0x88][1] = 0x10;  // 4096
-    fake_chips[CHIP_MAX31785].registers[1][0x90][1] = 0x10;
+    fans->registers[1][0x90][1] = 0x10;
 }
 
 static uint16_t duty_of(unsigned fan) {

@@ -27,7 +27,7 @@ static void begin(void) {
 
 static void see(enum channel channel, int32_t value) {
     measurement.value[channel] = value;
-    measurement.valid = value == NO_VALUE ? measurement.valid & ~(1u << channel) : measurement.valid | 1u << channel;
+    measurement.valid = (measurement.valid & ~(1u << channel)) | (unsigned)(value != NO_VALUE) << channel;
 }
 
 static void pass(void) {
@@ -106,7 +106,8 @@ static const struct power {
     {"no limit", {60000, 60000, END}, {NO_LIMIT, NO_LIMIT}, "--"},
     {"at the limit", {500, 500, 500, 500, 500, END}, {500, 500, 500, 500, 500}, "-----"},
     {"over it for long enough", {501, 501, 501, 501, END}, {500, 500, 500, 500}, "---S"},
-    {"over it twice, too short", {501, 501, 501, 500, 501, 501, END}, {500, 500, 500, 500, 500, 500}, "------"},
+    {"over it twice, too short", {501, 501, 501, 500, 501, 501, END}, {500, 500, 500, 500, 500, 500},
+     "------"},
     {"stays shed though the power falls", {600, 600, 600, 600, 10, 10, END}, {500, 500, 500, 500, 500, 500},
      "---SSS"},
     {"a higher limit that is not enough", {600, 600, 600, 600, 10, 10, END}, {500, 500, 500, 500, 599, 599},

@@ -275,7 +275,7 @@ static void test_store_that_fails(void **state) {
     assert_int_equal(told(EVENT_CODE_STORAGE_FAILED), 1);
 }
 
-// A chip that should be there and does not answer is told at once; counts and energy go on in retained memory.
+// A chip that should be there and does not answer is told at once; retained memory counts on.
 static void test_store_that_is_gone(void **state) {
     (void)state;
     begin(WITH_STORE);

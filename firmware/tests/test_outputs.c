@@ -1,5 +1,5 @@
 // needs: outputs.c settings.c events.c
-// Leases begin, are renewed, end and are released; and of guard, shedding, lease and safe state the highest rules.
+// Leases begin, are renewed, end and are released; of guard, shedding, lease and safe state the first rules.
 #include "cases.h"
 #include "outputs.h"
 #include "words.h"

@@ -56,14 +56,14 @@ static const struct row {
     {"16 says more than a frame holds", "01 10 00 10 00 7F FE 00*20~", "", 1, 0},
     {"16 says no bytes", "(01 10 00 10 00 00 00)", " 1/16", 0, 0},
 
-    {"another's answer to a read, then ours", "(02 04 00 00 00 02)~(02 04 04 00 01 00 02)~(01 04 00 00 00 01)",
-     " 2/4 1/4", 1, 0},
+    {"another's answer to a read, then ours",
+     "(02 04 00 00 00 02)~(02 04 04 00 01 00 02)~(01 04 00 00 00 01)", " 2/4 1/4", 1, 0},
     {"the same without silences", "(02 04 00 00 00 02)(02 04 04 00 01 00 02)(01 04 00 00 00 01)~",
      " 2/4 ~1/4", 1, 0},
     {"another's answer to 6 is its request", "(02 06 00 10 00 01)(02 06 00 10 00 01)(01 04 00 00 00 01)",
      " 2/6 2/6 1/4", 0, 0},
-    {"another's answer to 16, then ours", "(02 10 00 10 00 01 02 00 01)(02 10 00 10 00 01)(01 04 00 00 00 01)~",
-     " 2/16 ~1/4", 1, 0},
+    {"another's answer to 16, then ours",
+     "(02 10 00 10 00 01 02 00 01)(02 10 00 10 00 01)(01 04 00 00 00 01)~", " 2/16 ~1/4", 1, 0},
     {"another's exception, then ours", "(02 84 02)(01 04 00 00 00 01)~", " ~1/4", 1, 0},
 
     {"more noise than fits, then ours", "FF*300 (01 03 00 00 00 01)~", " ~1/3", 1, 0},
@@ -71,13 +71,16 @@ static const struct row {
     {"noise that looks like long requests", "01 10*500~(01 03 00 00 00 01)", " 1/3", 1, 0},
 };
 
-static void take_frames(struct receiver *receiver, bool silent, struct line_counts *line, char *found, size_t size) {
+enum { FOUND_MAX = 2000 };
+
+static void take_frames(struct receiver *receiver, bool silent, struct line_counts *line, char *found) {
     uint16_t length;
     while ((length = receiver_frame(receiver, silent, line)) != 0) {
         assert_in_range(length, 4, receiver->length);
         assert_int_equal(crc16(receiver->data, length), 0);
         size_t used = strlen(found);
-        snprintf(found + used, size - used, " %s%u/%u", silent ? "~" : "", receiver->data[0], receiver->data[1]);
+        snprintf(found + used, FOUND_MAX - used, " %s%u/%u", silent ? "~" : "", receiver->data[0],
+                 receiver->data[1]);
         receiver_drop(receiver, length);
     }
 }
@@ -85,7 +88,7 @@ static void take_frames(struct receiver *receiver, bool silent, struct line_coun
 static void deliver(const struct row *row, unsigned lump) {
     struct receiver receiver = {0};
     struct line_counts line = {0};
-    char found[200] = "";
+    char found[FOUND_MAX] = "";
     const char *rest = row->stream;
     while (*rest) {
         struct bytes bytes;
@@ -93,13 +96,13 @@ static void deliver(const struct row *row, unsigned lump) {
         for (uint16_t i = 0; i < bytes.length; i++) {
             receiver_push(&receiver, bytes.data[i], &line);
             if (i % lump == lump - 1) {
-                take_frames(&receiver, false, &line, found, sizeof found);
+                take_frames(&receiver, false, &line, found);
             }
         }
-        take_frames(&receiver, false, &line, found, sizeof found);
+        take_frames(&receiver, false, &line, found);
         assert_in_range(receiver.length, 0, FRAME_MAX - 1);
         if (*rest == '~') {
-            take_frames(&receiver, true, &line, found, sizeof found);
+            take_frames(&receiver, true, &line, found);
             rest++;
         }
     }
@@ -122,17 +125,17 @@ static void test_noise(void **state) {
     for (unsigned round = 0; round < 2000; round++) {
         struct receiver receiver = {0};
         struct line_counts line = {0};
-        char found[400] = "";
+        char found[FOUND_MAX] = "";
         for (unsigned i = 0; i < round % 600; i++) {
             seed = seed * 1664525u + 1013904223u;
             // Few values, so that much of it looks like the beginning of a request.
             static const uint8_t often[] = {0, 1, 2, 3, 4, 6, 14, 16, 43, 0xFF};
             receiver_push(&receiver, often[seed >> 16 & 0xFF ? (seed >> 24) % COUNT(often) : 0], &line);
             if (seed >> 8 & 1) {
-                take_frames(&receiver, false, &line, found, sizeof found);
+                take_frames(&receiver, false, &line, found);
             }
         }
-        take_frames(&receiver, true, &line, found, sizeof found);
+        take_frames(&receiver, true, &line, found);
         assert_int_equal(receiver.length, 0);
         struct bytes bytes;
         read_until("(01 04 01 00 00 02)", 0, &bytes);

@@ -7,16 +7,13 @@
 static const struct rule config_rules[] = {CONFIG_RULES};
 static const struct rule calibration_rules[] = {CALIBRATION_RULES};
 
-static bool write_block(bool config, struct settings *settings, uint16_t offset, uint16_t count, const uint16_t *words) {
-    return config ? config_write(settings, offset, count, words) : calibration_write(settings, offset, count, words);
-}
-
 static bool write_value(bool config, struct settings *settings, const struct rule *rule, int64_t value) {
     uint16_t words[2] = {(uint16_t)value};
     if (rule->words == 2) {
         put_u32(words, (uint32_t)value);
     }
-    return write_block(config, settings, rule->offset, rule->words, words);
+    return config ? config_write(settings, rule->offset, rule->words, words)
+                  : calibration_write(settings, rule->offset, rule->words, words);
 }
 
 // Whether the rule's register can hold the value at all.
@@ -27,7 +24,8 @@ static bool fits(const struct rule *rule, int64_t value) {
 }
 
 static void check_rule(bool config, const struct rule *rule) {
-    const int64_t values[] = {rule->minimum - 1, rule->minimum, rule->standard, rule->maximum, rule->maximum + 1};
+    const int64_t values[] = {rule->minimum - 1, rule->minimum, rule->standard, rule->maximum,
+                              rule->maximum + 1};
     struct settings settings;
     for (unsigned i = 0; i < COUNT(values); i++) {
         if (!fits(rule, values[i])) {
@@ -76,10 +74,11 @@ static void test_what_is_stored_is_judged(void **state) {
     settings.version++;
     assert_false(settings_valid(&settings));
     for (unsigned i = 0; i < COUNT(config_rules); i++) {
+        const struct rule *rule = &config_rules[i];
         settings_defaults(&settings);
-        settings.config[config_rules[i].offset] = 0xFFFF;
-        bool any_goes = fits(&config_rules[i], config_rules[i].maximum + 1) == false;
-        assert_int_equal(settings_valid(&settings), any_goes || config_rules[i].offset == CONFIG_GUARD_TEMPERATURE);
+        settings.config[rule->offset] = 0xFFFF;
+        bool allowed = rule->is_signed || !fits(rule, rule->maximum + 1);  // -1 degree is a limit like others
+        assert_int_equal(settings_valid(&settings), allowed);
     }
     settings_defaults(&settings);
     settings.calibration[CALIBRATION_WORDS - 2] = 0x7FFF;
