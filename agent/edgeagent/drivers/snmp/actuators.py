@@ -1,0 +1,44 @@
+"""Outlets as actuators: 1 is on, 0 is off."""
+
+from __future__ import annotations
+
+import time
+
+from edgeagent.drivers.snmp import ber
+from edgeagent.drivers.snmp.layout import Point
+from edgeagent.drivers.snmp.session import Session
+from edgeagent_sdk.channel import Fault
+from edgeagent_sdk.driver import Actuator, ActuatorInfo
+from edgeagent_sdk.errors import DriverError
+
+#: A relay, and the PDU's own idea of it, follow within that; an agent may take one second to look again.
+_FOLLOWS_S = 2.0
+_LOOK_S = 0.1
+
+
+class OutletActuator(Actuator):
+    """One outlet that can be switched."""
+
+    def __init__(self, session: Session, point: Point) -> None:
+        channel = point.channel
+        self.info = ActuatorInfo(
+            channel.name, channel.quantity.name, 0.0, 1.0, channel.description or "1 is on, 0 is off", 1.0
+        )
+        self._session, self._point = session, point
+
+    def get(self) -> float:
+        """What the outlet is now, by the device's word."""
+        value = self._point.scale.value(self._session.get([self._point.value])[0])
+        if isinstance(value, Fault):
+            raise DriverError(f"{self._session.where}: {self.info.name}: {value.reason}")
+        return value
+
+    def set(self, value: float) -> None:
+        """Switch it, and wait until the device says that it is switched, two seconds at most."""
+        switch = self._point.switch
+        assert switch is not None
+        write = switch.on if value >= 0.5 else switch.off
+        self._session.set(ber.oid(write.oid) + self._point.tail, write.value)
+        until_s = time.monotonic() + _FOLLOWS_S
+        while self.get() != float(value >= 0.5) and time.monotonic() < until_s:
+            time.sleep(_LOOK_S)

@@ -1,0 +1,86 @@
+"""SNMP agents of one's own on loopback: snmpsim with recorded devices, net-snmp's snmpd."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgeagent.drivers.snmp import ber
+from edgeagent.drivers.snmp.message import Community, Security
+from edgeagent.drivers.snmp.session import Session
+from edgeagent_sdk.errors import DriverError
+from tests.services import Service, free_port, need, spawn
+
+_UPTIME = ber.oid("1.3.6.1.2.1.1.3.0")
+
+_SNMPD_CONFIG = """
+agentaddress udp:127.0.0.1:{port}
+sysDescr a box with net-snmp
+rocommunity public 127.0.0.1
+"""
+
+
+@contextmanager
+def snmpsim(directory: Path, recordings: Sequence[Path], *, user: Sequence[str] = ()) -> Iterator[Service]:
+    """A simulator; each recording is an agent whose community is the file's name without ending.
+
+    Args:
+        user: options that make a v3 user, whose context is the same name.
+    """
+    home = directory / "snmpsim"
+    data = home / "data"
+    data.mkdir(parents=True)
+    for recording in recordings:
+        shutil.copy(recording, data)
+    port = free_port()
+    command = [
+        str(Path(sys.executable).with_name("snmpsim-command-responder")),
+        *(f"--data-dir={data}", f"--cache-dir={home / 'cache'}"),
+        # The simulator changes to another user when it is root; it may stay who it is.
+        *("--process-user=root", "--process-group=root"),
+        *user,
+        f"--agent-udpv4-endpoint=127.0.0.1:{port}",
+    ]
+    ready = _answers(port, Community(recordings[0].stem))
+    with spawn(command, home, name="snmpsim", port=port, scheme="udp", ready=ready) as service:
+        yield service
+
+
+@contextmanager
+def snmpd(directory: Path, config: str = "") -> Iterator[Service]:
+    """net-snmp's agent, with the community ``public`` and what `config` adds."""
+    home = directory / "snmpd"
+    home.mkdir()
+    port = free_port()
+    file = home / "snmpd.conf"
+    file.write_text(_SNMPD_CONFIG.format(port=port) + config)
+    command = [need("snmpd", "snmpd"), "-f", "-Lo", "-C", "-c", str(file)]
+    with spawn(
+        command,
+        home,
+        name="snmpd",
+        port=port,
+        scheme="udp",
+        ready=_answers(port, Community("public")),
+        environment={"SNMP_PERSISTENT_DIR": str(home / "state"), "MIBS": ""},
+    ) as service:
+        yield service
+
+
+def _answers(port: int, security: Security) -> Callable[[], bool]:
+    """Whether an agent answers there; UDP tells nothing of listening."""
+
+    def answers() -> bool:
+        session = Session(("127.0.0.1", port), security, timeout_s=0.2, retries=0, silent="")
+        try:
+            session.get([_UPTIME])
+        except DriverError:
+            return False
+        finally:
+            session.close()
+        return True
+
+    return answers
