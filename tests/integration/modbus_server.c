@@ -35,6 +35,8 @@ static int serve(modbus_t *bus)
     int length = modbus_receive(bus, request);
     if (length > 0)
         modbus_reply(bus, request, length, map);
+    else
+        modbus_flush(bus); /* libmodbus takes what follows a request to another unit for its answer */
     return length;
 }
 
@@ -46,6 +48,7 @@ int main(int argc, char **argv)
     fd_set all, ready;
     char line[80];
 
+    setvbuf(stdin, NULL, _IONBF, 0); /* what select does not see must not wait in a buffer */
     map = modbus_mapping_new(65536, 65536, 65536, 65536);
     if (!bus || !map)
         return 1;

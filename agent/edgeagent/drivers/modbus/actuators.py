@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from edgeagent.drivers.modbus.mapkeys import MapFile, Output
-from edgeagent.drivers.modbus.numbers import KINDS, pack, unpacker
+from edgeagent.drivers.modbus.numbers import KINDS, Scale, pack, unpacker
 from edgeagent.drivers.modbus.points import layout
 from edgeagent.drivers.modbus.units import factor
 from edgeagent.modbus import pdu
@@ -37,8 +37,9 @@ class RegisterActuator(Actuator):
     def __init__(self, master: Master, table: MapFile, key: str, output: Output) -> None:
         quantity, _, name = key.partition("/")
         kind = output.type or table.type
-        self._scale = output.scale * (factor(quantity, output.unit) or 1.0)
-        step = 0.0 if kind.startswith("f") else abs(self._scale)
+        count = output.scale * (factor(quantity, output.unit) or 1.0)
+        self._scale = Scale.of(count)
+        step = 0.0 if kind.startswith("f") else abs(count)
         self.info = ActuatorInfo(name, quantity, output.minimum, output.maximum, output.description, step)
         self._master, self._address, self._many = master, output.address - table.base, output.write_many
         self._kind, self._layout = kind, layout(table, output.word_order, kind)
@@ -48,11 +49,11 @@ class RegisterActuator(Actuator):
         """What the registers hold."""
         words = KINDS[self._kind].words
         [raw] = self._master.read(pdu.READ_HOLDING, self._address, words, self._unpack)
-        return raw * self._scale
+        return raw * self._scale.multiplier / self._scale.divisor
 
     def set(self, value: float) -> None:
         """Write them, all in one request."""
-        counts = value / self._scale
+        counts = value * self._scale.divisor / self._scale.multiplier
         try:
             data = pack(counts if self._kind.startswith("f") else round(counts), self._layout)
         except (struct.error, OverflowError):

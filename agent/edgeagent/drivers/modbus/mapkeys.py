@@ -35,6 +35,8 @@ _Address = Annotated[int, _key("as on the wire, or as the manual counts with `ba
 
 
 class Place(msgspec.Struct, kw_only=True):
+    """Where a number is, and how it is written."""
+
     address: _Address
     space: Annotated[Space | None, _key("which address space; the map's by default")] = None
     type: Annotated[Type | None, _key("how the number is written; the map's by default")] = None

@@ -84,20 +84,36 @@ def pack(number: int | float, layout: Layout) -> bytes:
     return bytes(placed)
 
 
+class Scale(NamedTuple):
+    """What one count is worth, as a quotient: a tenth has no binary fraction, but a tenth of 2304 has."""
+
+    multiplier: float
+    divisor: float
+
+    @classmethod
+    def of(cls, factor: float) -> Scale:
+        """The quotient that `factor` was meant as."""
+        inverse = round(1 / factor)
+        whole = inverse and math.isclose(inverse * factor, 1.0, rel_tol=1e-12)
+        return cls(1.0, float(inverse)) if whole else cls(factor, 1.0)
+
+
 def converter(kind: str, factor: float, offset: float, unavailable: frozenset[int]) -> Convert:
     """What makes a value of a raw number: ``raw × factor + offset``, or the fault that it stands for."""
+    multiplier, divisor = Scale.of(factor)
     if kind in ("f32", "f64"):
-        return _float_converter(factor, offset, unavailable, kind)
+        return _float_converter(Scale(multiplier, divisor), offset, unavailable, kind)
 
     def convert(raw: float) -> Value:
         if raw in unavailable:
             return Fault(f"not available (the device says {hex(int(raw) % 2 ** (16 * KINDS[kind].words))})")
-        return raw * factor + offset
+        return raw * multiplier / divisor + offset
 
     return convert
 
 
-def _float_converter(factor: float, offset: float, unavailable: frozenset[int], kind: str) -> Convert:
+def _float_converter(scale: Scale, offset: float, unavailable: frozenset[int], kind: str) -> Convert:
+    multiplier, divisor = scale
     codec, whole = struct.Struct(f">{KINDS[kind].code}"), f">{'I' if kind == 'f32' else 'Q'}"
     codes = {codec.unpack(struct.pack(whole, code))[0] for code in unavailable}
     numbers = {code for code in codes if not math.isnan(code)}
@@ -109,7 +125,7 @@ def _float_converter(factor: float, offset: float, unavailable: frozenset[int], 
             return Fault(f"not available (the device says {raw:g})")
         if raw and abs(raw) < _TINY:
             return Fault(f"{raw:g} is no measured value: a wrong word_order or type in the map")
-        return raw * factor + offset
+        return raw * multiplier / divisor + offset
 
     return convert
 

@@ -41,7 +41,7 @@ class ModbusOptions(Options):
     ] = ""
     baud: Annotated[int, msgspec.Meta(ge=300, le=4_000_000, description="with port: bits per second")] = 9600
     parity: Annotated[Literal["none", "even", "odd"], msgspec.Meta(description="with port")] = "none"
-    stop_bits: Annotated[Literal[1, 2], msgspec.Meta(description="with port")] = 1
+    stop_bits: Annotated[int, msgspec.Meta(ge=1, le=2, description="with port")] = 1
     unit_id: Annotated[
         int, msgspec.Meta(ge=0, le=255, description="the device's Modbus address, also behind a gateway")
     ] = 1

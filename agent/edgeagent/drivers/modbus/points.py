@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -83,7 +82,7 @@ def _point(table: MapFile, key: str, register: Register, base: int, prefix: str)
         KINDS[kind].words,
         kind,
         layout(table, register.word_order, kind),
-        converter(kind, _product(register.scale, unit), register.offset * unit, codes(kind, listed)),
+        converter(kind, register.scale * unit, register.offset * unit, codes(kind, listed)),
         Channel(prefix + name, quantity_name, minimum=low, maximum=high, description=register.description),
         f"exponent {base + register.exponent - table.base} {space}" if register.exponent is not None else "",
         2.0 ** (16 * KINDS[kind].words) * abs(register.scale * unit) if counts else None,
@@ -110,12 +109,6 @@ def layout(table: MapFile, word_order: str | None, kind: str) -> Layout:
     """How a number of a map is written; `at` is to be set."""
     words = (word_order or table.word_order) == "high-first"
     return Layout(0, kind, words, table.byte_order == "high-first")
-
-
-def _product(scale: float, unit: float) -> float:
-    """`scale × unit`, whole where that is what is meant: 0.1 kWh are 360,000 J exactly."""
-    product = scale * unit
-    return round(product) if math.isclose(product, round(product), rel_tol=1e-15) and product > 1 else product
 
 
 class Block(NamedTuple):

@@ -17,8 +17,8 @@ _LONG_AGO_S = -1e15
 class Totals:
     """The counters among a device's points.
 
-    A register that falls without a wrap was reset, or lied: that one reading is a fault, and the total
-    goes on from there.
+    A register that falls without a wrap, or jumps, was reset, or lied: that one reading is a fault, and
+    the total goes on from there.
 
     Args:
         power_max_w: an energy that grows faster is no energy.
@@ -51,8 +51,11 @@ class Totals:
                 continue
             total = counter.total
             values[i] = counter.update(value, now_s)
-            if before is not None and value < before and counter.total - total <= value:
+            gained = counter.total - total
+            if before is not None and value < before and gained <= value:
                 values[i] = Fault(f"the counter fell from {before:g} to {value:g}; counted on from there")
+            elif before is not None and value > before and not gained:
+                values[i] = Fault(f"the counter jumped from {before:g} to {value:g}; counted on from there")
         if self._places:
             self._file.save(self._counters)
 
