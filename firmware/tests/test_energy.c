@@ -22,6 +22,7 @@ static const struct row {
     {"1 mW for 1 s is 1 mJ, carried", 11, 100, {1}, 1, 1, 0},
     {"less than 1 mJ is carried", 10, 100, {1}, 1, 0, 900},
     {"3 mW, each 7 ms", 1001, 7, {3}, 1, 21, 0},
+    {"half a mW for 2 s", 3, 1000, {0, 1}, 2, 1, 0},
     {"nothing", 100, 100, {0}, 1, 0, 0},
     {"back", 100, 100, {-5000}, 1, 0, 0},
     {"more in than out", 3, 100, {3000, -1000}, 2, 200, 0},

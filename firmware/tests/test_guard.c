@@ -23,6 +23,8 @@ static void begin(void) {
     for (unsigned i = 0; i < CHANNELS; i++) {
         measurement.value[i] = NO_VALUE;
     }
+    measurement.value[CHANNEL_VOLTAGE_IN] = 99000;  // no temperature
+    measurement.valid = 1u << CHANNEL_VOLTAGE_IN;
 }
 
 static void see(enum channel channel, int32_t value) {
@@ -173,7 +175,7 @@ static const struct fan {
     {"stalls", {{19, 10000, 99, false}, {1, 10000, 99, true}}},
     {"starts in time", {{19, 10000, 0, false}, {1, 10000, 100, false}, {19, 10000, 0, false}}},
     {"is not driven", {{40, 1999, 0, false}}},
-    {"is driven just so", {{20, 2000, 0, true}}},
+    {"is driven just so, and stands on", {{20, 2000, 0, true}, {20, 2000, 0, true}}},
     {"turns again", {{20, 5000, 0, true}, {1, 5000, 3000, false}}},
     {"is stopped", {{20, 5000, 0, true}, {1, 0, 0, false}}},
     {"is not seen: nothing is known", {{40, 5000, GONE, false}}},
