@@ -14,7 +14,7 @@ from pymodbus.client import ModbusTcpClient
 
 from edgeagent_hil.exposed import Runner
 from edgeagent_hil.exposed.meter import Meter
-from edgeagent_hil.exposed.sunspec import BASE, OVER_CURRENT, POINTS, POWER_FAILURE, UNDER_VOLTAGE
+from edgeagent_hil.exposed.sunspec import BASE, POINTS, POWER_FAILURE, UNDER_VOLTAGE
 from edgeagent_hil.twin import design, kinds
 from edgeagent_hil.twin.workload import Workload
 from edgeagent_sdk.errors import EdgeError
@@ -108,7 +108,7 @@ def test_the_chain_of_models_is_sunspecs(runner: Runner, master: _Master) -> Non
 
 
 def test_every_phase_shows_what_the_twin_does(runner: Runner, master: _Master) -> None:
-    runner.run(600)
+    runner.run(120)
     read, outputs, state = master.points(), runner.outputs, runner.state
     for i, phase in enumerate("ABC"):
         assert read[f"PhVph{phase}"] == pytest.approx(outputs.grid_v[i], abs=0.06)
@@ -126,8 +126,8 @@ def test_every_phase_shows_what_the_twin_does(runner: Runner, master: _Master) -
     assert read["Evt"] == 0
     assert "TotVAhImp" in read and read["TotVAhImp"] == 0  # not accumulated
     wh = read["TotWhImp"]
-    runner.run(300)
-    assert master.points()["TotWhImp"] - wh == pytest.approx(runner.outputs.grid_w / 12, rel=0.1)
+    runner.run(120)
+    assert master.points()["TotWhImp"] - wh == pytest.approx(runner.outputs.grid_w / 30, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_grids_state_is_an_event(runner: Runner, master: _Master, voltage_v:
     runner.inputs = replace(runner.inputs, grid_v=np.array([230.0, voltage_v, 230.0]), grid_hz=49.87)
     runner.run(5)
     read = master.points()
-    assert int(read["Evt"]) & ~OVER_CURRENT == event
+    assert int(read["Evt"]) == event
     assert read["PhVphB"] == pytest.approx(voltage_v, abs=0.06)
     assert read["Hz"] == pytest.approx(49.87)
 

@@ -42,7 +42,7 @@ _twin = contextmanager(_runner)
 def test_every_driver_finds_its_device_and_reads_what_the_twin_does(tmp_path: Path) -> None:
     host = Host(tmp_path)
     with _twin(tmp_path, "v100x4") as runner:
-        runner.run(300)
+        runner.run(60)
         done = runner.outputs.servers
         found = {
             driver: [device.options for device in driver.discover(host)]
@@ -97,10 +97,10 @@ def test_a_limit_that_is_written_is_obeyed(
     tmp_path: Path, file: str, text: str, holds: str, effect: str
 ) -> None:
     with _twin(tmp_path, "x3550m3") as runner:
-        runner.run(60)
+        runner.run(20)
         free = runner.outputs.servers
         (tmp_path / file).write_text(text, "latin-1")
-        runner.run(60)
+        runner.run(20)
         held = runner.outputs.servers
     assert (tmp_path / file).read_text().strip() == holds
     assert (held.clock_hz[0, 0] < free.clock_hz[0, 0] - 1e6) == (effect != "none")

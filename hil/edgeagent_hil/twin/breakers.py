@@ -97,7 +97,7 @@ def carry(
         current_a: shape (3, r), of each pole.
         close: shape (r,), which are told to close; those whose bimetal is still warm do not latch.
     """
-    load = (current_a / breakers.rated_a) ** 2
+    load = np.square(current_a / breakers.rated_a)
     heat = load + (state.heat - load) * np.exp(-dt_s / breakers.tau_s)
     trips = ((heat >= breakers.hold**2) | (load >= breakers.instant**2)).any(axis=0)
     latches = close & (heat < breakers.reset).all(axis=0)

@@ -73,14 +73,12 @@ class Operation(NamedTuple):
         power_w: mean over the step.
         clock_hz: mean over the step; 0 without power.
         work: done, as a share of what all cores do at the highest clock.
-        busy: share of the cores' time.
         limited: 1 where the power limit or the heat holds the clock below what was asked, else 0.
     """
 
     power_w: Array
     clock_hz: Array
     work: Array
-    busy: Array
     limited: Array
 
 
@@ -135,7 +133,7 @@ def allowed_w(chips: Chips, cap_w: Array, average_w: Array, dt_s: float) -> Arra
     ``time_window_us``): after a quiet time a burst may pass the limit. The average is an exponential one,
     ``a' = (τ·a + Δt·P)/(τ + Δt)``, so a' ≤ cap asks for P ≤ cap + (cap − a)·τ/Δt.
     """
-    cap_w = np.clip(cap_w, chips.cap_min_w, chips.cap_max_w)
+    cap_w = np.minimum(np.maximum(cap_w, chips.cap_min_w), chips.cap_max_w)
     return np.maximum(cap_w + (cap_w - average_w) * (chips.cap_window_s / dt_s), 0.0)
 
 
@@ -170,14 +168,17 @@ def operate(
         power_w.flat[held] = ladder.mean(ladder.power_w, place)
         work.flat[held] = ladder.mean(ladder.work, place)
     on = powered * chips.exists
-    work *= on
     return Operation(
         power_w=power_w * on,
         clock_hz=clock_hz * on,
-        work=work,
-        busy=work * chips.clock_hz[-1] / clock_hz,
+        work=work * on,
         limited=limited * on,
     )
+
+
+def busy_share(chips: Chips, clock_hz: Array, work: Array) -> Array:
+    """Share of the cores' time that `work` took at `clock_hz`; shape (c, n)."""
+    return np.asarray(work * chips.clock_hz[-1] / np.maximum(clock_hz, 1.0))
 
 
 class _Ladder:

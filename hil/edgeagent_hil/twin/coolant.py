@@ -117,12 +117,12 @@ def loops(
 def effectiveness(ua_w_per_k: Array, one_w_per_k: Array, other_w_per_k: Array) -> Array:
     """ε of a counterflow heat exchanger between two streams of heat capacity rate `one` and `other`."""
     least, most = np.minimum(one_w_per_k, other_w_per_k), np.maximum(one_w_per_k, other_w_per_k)
-    units, ratio = ua_w_per_k / least, least / most
-    # For equal streams the formula is 0/0; its limit is NTU/(1 + NTU).
-    balanced = 1 - ratio < 1e-9
-    decay = np.exp(-units * (1 - ratio))
-    uneven = (1 - decay) / np.where(balanced, 1.0, 1 - ratio * decay)
-    return np.where(balanced, units / (1 + units), uneven)
+    # For equal streams the formula is 0/0, so they are taken to differ by a billionth; 1 − e^(−x) as one
+    # function keeps all digits there.
+    uneven = np.maximum(1 - least / most, 1e-9)
+    passed = -np.expm1(-ua_w_per_k / least * uneven)
+    share: Array = passed / (uneven + (1 - uneven) * passed)
+    return share
 
 
 def plate_share(pump_share: Array) -> Array:

@@ -54,7 +54,7 @@ def peak_w(servers: Servers) -> Array:
 def coolant_share(servers: Servers) -> Array:
     """Share of a server's power that goes into its coolant, about; shape (n,)."""
     full_w = servers.chips.dynamic_w[-1] + servers.chips.leakage_w + servers.chips.idle_w
-    liquid_w = (full_w * servers.heat.liquid * servers.chips.exists).sum(axis=0)
+    liquid_w = (full_w * (servers.heat.plate_w_per_k > 0)).sum(axis=0)
     share: Array = liquid_w / ((full_w * servers.chips.exists).sum(axis=0) + servers.board_w)
     return share
 

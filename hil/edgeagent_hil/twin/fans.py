@@ -55,8 +55,9 @@ def wanted_share(fans: FanBank, hottest_c: Array, duty: Array) -> Array:
         hottest_c: of each server's chips; between `low_c` and `high_c` its controller speeds up.
         duty: a fixed command, 0 to 1; NaN leaves it to the controller.
     """
-    heat = np.clip((hottest_c - fans.low_c) / (fans.high_c - fans.low_c), 0.0, 1.0)
-    return np.where(np.isnan(duty), fans.share_min + (1 - fans.share_min) * heat, duty)
+    heat = (hottest_c - fans.low_c) / (fans.high_c - fans.low_c)
+    by_heat = np.minimum(np.maximum(heat, 0.0) * (1 - fans.share_min) + fans.share_min, 1.0)
+    return np.where(np.isnan(duty), by_heat, duty)
 
 
 def spun_share(fans: FanBank, share: Array, wanted: Array, powered: Array, dt_s: float) -> Array:

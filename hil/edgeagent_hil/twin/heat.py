@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from edgeagent_hil.twin.layout import Layout
 from edgeagent_hil.twin.units import AIR_J_PER_M3_K, Array
 
@@ -25,15 +27,15 @@ class HeatPaths:
     """The constants of c components in each of n servers.
 
     Attributes:
-        liquid, dry: shape (c, n), 1 and 0 where a cold plate cools the component, 0 and 1 where air does.
-        capacity_j_per_k, conductance_w_per_k: shape (c, n), the latter at full flow.
+        capacity_j_per_k: shape (c, n).
+        air_w_per_k, plate_w_per_k: shape (c, n), from a component to the air and to its cold plate, at full
+            flow.
         case_capacity_j_per_k, passive_w_per_k: shape (n,).
     """
 
-    liquid: Array
-    dry: Array
     capacity_j_per_k: Array
-    conductance_w_per_k: Array
+    air_w_per_k: Array
+    plate_w_per_k: Array
     case_capacity_j_per_k: Array
     passive_w_per_k: Array
 
@@ -56,13 +58,14 @@ class Warmed(NamedTuple):
 
 def heat_paths(layout: Layout) -> HeatPaths:
     """The constants of a layout's servers."""
+    conductance_w_per_k = layout.varied(
+        layout.parts(lambda part: part.conductance_w_per_k), _CONDUCTANCE_SPREAD
+    )
+    dry = layout.parts(lambda part: part.cooling == "air")
     return HeatPaths(
-        liquid=layout.parts(lambda part: part.cooling == "liquid"),
-        dry=layout.parts(lambda part: part.cooling == "air"),
         capacity_j_per_k=layout.parts(lambda part: part.heat_capacity_j_per_k, 1e-6),
-        conductance_w_per_k=layout.varied(
-            layout.parts(lambda part: part.conductance_w_per_k), _CONDUCTANCE_SPREAD
-        ),
+        air_w_per_k=conductance_w_per_k * dry,
+        plate_w_per_k=conductance_w_per_k * (1 - dry),
         case_capacity_j_per_k=layout.servers(lambda kind: kind.case_heat_capacity_j_per_k),
         passive_w_per_k=layout.servers(lambda kind: kind.passive_w_per_k),
     )
@@ -75,7 +78,8 @@ def warm(
     *,
     chip_w: Array,
     other_w: Array,
-    conductance_w_per_k: Array,
+    air_share: Array,
+    plate_share: Array,
     flow_m3_per_s: Array,
     inlet_c: Array,
     coolant_c: Array,
@@ -84,28 +88,35 @@ def warm(
     """One step.
 
     Args:
-        sink_c, chip_w, conductance_w_per_k: shape (c, n).
+        sink_c, chip_w: shape (c, n).
         case_c, other_w, flow_m3_per_s, inlet_c, coolant_c: shape (n,); `other_w` heats the case's air.
+        air_share, plate_share: shape (n,), conductances to air and plates as shares of those at full flow.
     """
     inertia = paths.capacity_j_per_k / dt_s
     case_inertia = paths.case_capacity_j_per_k / dt_s
     out_w_per_k = paths.passive_w_per_k + AIR_J_PER_M3_K * flow_m3_per_s
+    to_air, to_plate = paths.air_w_per_k * air_share, paths.plate_w_per_k * plate_share
     # Each component's balance gives its temperature as a function of the case's; put into the case's
     # balance, only that one is unknown.
-    weight = conductance_w_per_k / (inertia + conductance_w_per_k)
-    to_case = weight * paths.dry
-    given_w = inertia * sink_c + chip_w
-    new_case_c = (
-        case_inertia * case_c + other_w + out_w_per_k * inlet_c + (to_case * given_w).sum(axis=0)
-    ) / (case_inertia + out_w_per_k + (to_case * inertia).sum(axis=0))
-    around_c = new_case_c + paths.liquid * (coolant_c - new_case_c)
-    new_sink_c = (given_w + conductance_w_per_k * around_c) / (inertia + conductance_w_per_k)
+    besides_air = inertia + to_plate
+    below = besides_air + to_air
+    above_w = inertia * sink_c + chip_w + to_plate * coolant_c
+    weight = to_air / below
+    new_case_c = (case_inertia * case_c + other_w + out_w_per_k * inlet_c + _sums(weight, above_w)) / (
+        case_inertia + out_w_per_k + _sums(weight, besides_air)
+    )
+    new_sink_c = (above_w + to_air * new_case_c) / below
     return Warmed(
         sink_c=new_sink_c,
         case_c=new_case_c,
         air_w=out_w_per_k * (new_case_c - inlet_c),
-        coolant_w=(paths.liquid * conductance_w_per_k * (new_sink_c - coolant_c)).sum(axis=0),
+        coolant_w=_sums(to_plate, new_sink_c - coolant_c),
     )
+
+
+def _sums(one: Array, other: Array) -> Array:
+    """Over the components of each server, of the products; shape (n,)."""
+    return np.asarray(np.einsum("cn,cn->n", one, other))
 
 
 def stored_j(paths: HeatPaths, sink_c: Array, case_c: Array) -> Array:

@@ -43,13 +43,13 @@ class RackOutputs(NamedTuple):
     """What racks took in a step; means over it.
 
     Attributes:
-        phase_w, phase_va: shape (3, r), at the input, losses of the feed included.
+        phase_w, phase_var: shape (3, r), active and reactive power at the input, losses of the feed included.
         current_a, outlet_v: shape (3, r).
         power_w, loss_w: shape (r,), at the input, and what the feed lost of it.
     """
 
     phase_w: Array
-    phase_va: Array
+    phase_var: Array
     current_a: Array
     outlet_v: Array
     power_w: Array
@@ -99,14 +99,14 @@ def step_racks(
     active_w = _per_outlet(racks, server_w)
     reactive_var = _per_outlet(racks, server_w * racks.var_per_w)
     apparent_va = np.hypot(active_w, reactive_var)
-    busbar_v = supply_v.reshape(3, 1)
-    outlet_v = (busbar_v + np.sqrt(np.maximum(busbar_v**2 - 4 * racks.feed_ohm * apparent_va, 0.0))) / 2
+    half_v = supply_v.reshape(3, 1) / 2
+    outlet_v = half_v + np.sqrt(np.maximum(half_v * half_v - racks.feed_ohm * apparent_va, 0.0))
     current_a = apparent_va / np.maximum(outlet_v, ALIVE_V)
-    lost_w = racks.feed_ohm * current_a**2
+    lost_w = racks.feed_ohm * current_a * current_a
     input_w = active_w + lost_w
     outputs = RackOutputs(
         phase_w=input_w,
-        phase_va=np.hypot(input_w, reactive_var),
+        phase_var=reactive_var,
         current_a=current_a,
         outlet_v=outlet_v,
         power_w=input_w.sum(axis=0),

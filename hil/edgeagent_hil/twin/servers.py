@@ -101,7 +101,7 @@ class ServerOutputs(NamedTuple):
     """What n servers did in a step; means over it.
 
     Attributes:
-        power_w, clock_hz, work, busy, limited: shape (c, n), as in `chips.Operation`.
+        power_w, clock_hz, work, limited: shape (c, n), as in `chips.Operation`.
         junction_c: shape (c, n), after the step.
         dc_w, ac_w, fan_w: shape (n,).
         fan_speed_rpm, fan_stalled: shape (n,), of the fans that turn, and the share of those that do not.
@@ -112,7 +112,6 @@ class ServerOutputs(NamedTuple):
     power_w: Array
     clock_hz: Array
     work: Array
-    busy: Array
     limited: Array
     junction_c: Array
     dc_w: Array
@@ -202,7 +201,8 @@ def step_servers(
         state.case_c,
         chip_w=done.power_w,
         other_w=servers.board_w * powered + fan_w + lost_w,
-        conductance_w_per_k=_conductance(servers, inputs, fan_share, plate_share),
+        air_share=conductance_share(servers.fans, fan_share, inputs.fan_stalled) / (1 + inputs.fouling),
+        plate_share=plate_share,
         flow_m3_per_s=flow_m3_per_s(servers.fans, fan_share, inputs.fan_stalled),
         inlet_c=inlet_c,
         coolant_c=coolant_c,
@@ -235,10 +235,3 @@ def step_servers(
 def heat_j(servers: Servers, state: ServerState) -> float:
     """Heat stored in all servers, above 0 °C."""
     return float(stored_j(servers.heat, state.sink_c, state.case_c).sum())
-
-
-def _conductance(servers: Servers, inputs: ServerInputs, fan_share: Array, plate_share: Array) -> Array:
-    """From each component to what cools it: air in turbulent flow behind dust, or a cold plate; (c, n)."""
-    by_air = conductance_share(servers.fans, fan_share, inputs.fan_stalled) / (1 + inputs.fouling)
-    share = by_air + servers.heat.liquid * (plate_share - by_air)
-    return servers.heat.conductance_w_per_k * share

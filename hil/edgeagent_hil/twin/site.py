@@ -125,6 +125,7 @@ class SiteOutputs(NamedTuple):
     Attributes:
         conversion_loss_w: of transformer and uninterruptible supply.
         grid_phase_w, grid_phase_va, grid_current_a: shape (3,), at the connection.
+        main_current_a: shape (3,), through the main breaker.
         grid_w: all phases; negative where the battery gives more than the site takes.
         it_w: at the inputs of the servers' power supplies.
         rejected_w: heat that has left the site.
@@ -142,6 +143,7 @@ class SiteOutputs(NamedTuple):
     grid_phase_w: Array
     grid_phase_va: Array
     grid_current_a: Array
+    main_current_a: Array
     grid_v: Array
     grid_hz: float
     grid_w: float
@@ -207,13 +209,12 @@ def step(site: Site, state: SiteState, inputs: SiteInputs, dt_s: float) -> tuple
     room = step_room(site.room, state.room_c, inputs.room_setpoint_c, room_w, dt_s)
     battery = step_battery(site.battery, state.battery_j, inputs.battery_w, dt_s)
     outputs = _account(site, inputs, done, rack, loop, room, battery)
-    main_a = rack.phase_va.sum(axis=1) / np.maximum(inputs.grid_v, ALIVE_V)
     phase_j = outputs.grid_phase_w * dt_s
     return SiteState(
         time_s=state.time_s + dt_s,
         servers=servers,
         racks=rack_breakers,
-        main=carry(site.main, state.main, main_a.reshape(-1, 1), inputs.main_close, dt_s),
+        main=carry(site.main, state.main, outputs.main_current_a.reshape(-1, 1), inputs.main_close, dt_s),
         loops=loops,
         room_c=room.supply_c,
         battery_j=battery.held_j,
@@ -237,9 +238,13 @@ def stored_j(site: Site, state: SiteState) -> float:
 
 def _fed(site: Site, state: SiteState, inputs: SiteInputs) -> Flags:
     """Which servers have power, shape (n,): those with both breakers closed and voltage enough."""
-    enough = inputs.grid_v >= _DROPOUT_SHARE * site.nominal_v
-    fed = state.racks.closed[site.racks.of_server] & enough[site.racks.phase_of_server]
+    fed = state.racks.closed[site.racks.of_server] & _alive(site, inputs)[site.racks.phase_of_server]
     return np.asarray(fed & state.main.closed[0])
+
+
+def _alive(site: Site, inputs: SiteInputs) -> Flags:
+    """Which phases have voltage enough for equipment to run, shape (3,)."""
+    return np.asarray(inputs.grid_v >= _DROPOUT_SHARE * site.nominal_v)
 
 
 def _account(
@@ -256,12 +261,14 @@ def _account(
     converted_w = float(loss_w(racks_w.reshape(1), site.conversion_rated_w, site.conversion_loss)[0])
     cooling_w = float(loop.pump_w.sum() + loop.tower_w.sum()) + room.power_w
     it_w = float(done.ac_w.sum())
-    # What has no phase of its own is a three-phase load, shared out evenly and without reactive power.
-    evenly_w = (converted_w + cooling_w + battery.power_w) / _PHASES
-    phase_w = rack.phase_w.sum(axis=1)
-    reactive_va = np.sqrt(np.maximum(rack.phase_va.sum(axis=1) ** 2 - phase_w**2, 0.0))
-    grid_phase_w = phase_w + evenly_w
-    grid_phase_va = np.hypot(grid_phase_w, reactive_va)
+    phase_w, phase_var = rack.phase_w.sum(axis=1), rack.phase_var.sum(axis=1)
+    # What has no phase of its own is a three-phase load without reactive power, on all phases that are alive.
+    # While none is, something else keeps the cooling running, and the meter counts it all the same.
+    alive = _alive(site, inputs)
+    carries = alive / alive.sum() if alive.any() else np.full(_PHASES, 1 / _PHASES)
+    grid_phase_w = phase_w + carries * (converted_w + cooling_w + battery.power_w)
+    grid_phase_va = np.hypot(grid_phase_w, phase_var)
+    volt_v = np.maximum(inputs.grid_v, ALIVE_V)
     grid_w = float(grid_phase_w.sum())
     return SiteOutputs(
         servers=done,
@@ -272,7 +279,8 @@ def _account(
         conversion_loss_w=converted_w,
         grid_phase_w=grid_phase_w,
         grid_phase_va=grid_phase_va,
-        grid_current_a=grid_phase_va / np.maximum(inputs.grid_v, ALIVE_V),
+        grid_current_a=grid_phase_va / volt_v * alive,
+        main_current_a=np.hypot(phase_w, phase_var) / volt_v,
         grid_v=inputs.grid_v,
         grid_hz=inputs.grid_hz,
         grid_w=grid_w,

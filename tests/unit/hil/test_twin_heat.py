@@ -15,7 +15,8 @@ from edgeagent_hil.twin.layout import Layout
 from edgeagent_hil.twin.units import AIR_J_PER_M3_K
 
 _PATHS = heat_paths(Layout([kinds.load("v100x4"), kinds.load("ex235a")], [1, 1]))
-_SHAPE = _PATHS.liquid.shape
+_SHAPE = _PATHS.capacity_j_per_k.shape
+_EXISTS = _PATHS.air_w_per_k + _PATHS.plate_w_per_k > 0
 
 
 def _warm(
@@ -34,7 +35,8 @@ def _warm(
         case_c,
         chip_w=chip_w,
         other_w=np.full(2, 80.0),
-        conductance_w_per_k=paths.conductance_w_per_k,
+        air_share=np.ones(2),
+        plate_share=np.ones(2),
         flow_m3_per_s=np.full(2, flow_m3_per_s),
         inlet_c=np.full(2, 24.0),
         coolant_c=np.full(2, coolant_c),
@@ -79,14 +81,15 @@ def test_what_comes_in_goes_out_or_stays(
 
 def test_the_steady_state_is_the_textbooks() -> None:
     warmed = _history(100.0, 1e6, 1e4)
-    air_w_per_k = _PATHS.passive_w_per_k + AIR_J_PER_M3_K * 0.03
-    in_air = _PATHS.dry.sum(axis=0)  # components of each server that air cools
-    assert warmed.case_c == pytest.approx(24 + (100 * in_air + 80) / air_w_per_k)
-    exists = _PATHS.conductance_w_per_k > 0
-    rise_k = 100 / _PATHS.conductance_w_per_k[exists]
-    around_c = np.where(_PATHS.liquid > 0, 30.0, warmed.case_c)[exists]
-    assert warmed.sink_c[exists] == pytest.approx(around_c + rise_k)
-    assert warmed.coolant_w == pytest.approx(100 * _PATHS.liquid.sum(axis=0))
+    out_w_per_k = _PATHS.passive_w_per_k + AIR_J_PER_M3_K * 0.03
+    on_air, on_plate = (_PATHS.air_w_per_k > 0).sum(axis=0), (_PATHS.plate_w_per_k > 0).sum(axis=0)
+    absent = (~_EXISTS).sum(axis=0)  # there is no link from there to anywhere, so its heat stays
+    assert (on_air + on_plate + absent == len(_EXISTS)).all()
+    assert warmed.case_c == pytest.approx(24 + (100 * on_air + 80) / out_w_per_k)
+    rise_k = 100 / (_PATHS.air_w_per_k + _PATHS.plate_w_per_k)[_EXISTS]
+    around_c = np.where(_PATHS.plate_w_per_k > 0, 30.0, warmed.case_c)[_EXISTS]
+    assert warmed.sink_c[_EXISTS] == pytest.approx(around_c + rise_k)
+    assert warmed.coolant_w == pytest.approx(100 * on_plate)
 
 
 def test_half_the_step_halves_the_error() -> None:
@@ -119,6 +122,5 @@ def test_no_step_overshoots(dt_s: float, power: float) -> None:
     """From below, a temperature never passes the steady state, however long the step."""
     steady = _history(power, 1e6, 1e4)
     once = _warm(np.full(_SHAPE, 24.0), np.full(2, 24.0), np.full(_SHAPE, power), dt_s=dt_s)
-    exists = _PATHS.conductance_w_per_k > 0
-    assert (once.sink_c[exists] <= np.maximum(steady.sink_c[exists], 30.0) + 1e-6).all()
+    assert (once.sink_c[_EXISTS] <= np.maximum(steady.sink_c[_EXISTS], 30.0) + 1e-6).all()
     assert (once.case_c <= steady.case_c + 1e-6).all()
