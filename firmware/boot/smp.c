@@ -186,13 +186,17 @@ static void put_images(struct cbor_writer *answer, const struct slots *slots) {
     }
 }
 
+// The slot with this image; of two that hold it, the one that is not in use.
 static enum slot slot_with(const struct slots *slots, const struct cbor_item *digest) {
-    enum slot slot = SLOT_A;
-    while (slot < SLOTS && !(slots->valid[slot] && digest->value == SHA512_BYTES &&
-                             memcmp(digest->bytes, slots->images[slot].digest, SHA512_BYTES) == 0)) {
-        slot++;
+    enum slot found = NO_SLOT;
+    for (enum slot slot = SLOT_A; slot < SLOTS; slot++) {
+        bool same = slots->valid[slot] && digest->value == SHA512_BYTES &&
+                    memcmp(digest->bytes, slots->images[slot].digest, SHA512_BYTES) == 0;
+        if (same && (found == NO_SLOT || slots->trial.kept != slot)) {
+            found = slot;
+        }
     }
-    return slot;
+    return found;
 }
 
 // Mark an image for its trial. None is confirmed from here: each does that itself.
@@ -202,7 +206,7 @@ static enum verdict set_state(struct smp *smp, const struct request *request, st
         return truth(request, CONFIRM) ? NOT_TRIED : BAD_ARGUMENT;
     }
     enum slot slot = slot_with(slots, &request->of[HASH]);
-    if (slot == SLOTS) {
+    if (slot == NO_SLOT) {
         return NO_SUCH_IMAGE;
     }
     bool kept = slots->trial.kept == slot;

@@ -378,6 +378,15 @@ static void test_confirming(void **state) {
     assert_int_equal(slot_after_reset(), SLOT_A);
 }
 
+static void test_the_same_image_again(void **state) {
+    (void)state;
+    install(SLOT_B, 1);
+    start_node();
+    set_state(smp.slots.images[SLOT_A].digest, false);
+    struct choice choice = trial_choose(smp.slots.trial, smp.slots.valid);
+    assert_true(choice.slot == SLOT_B && choice.on_trial);
+}
+
 static void test_echo_too_long(void **state) {
     static char text[PACKET_BYTES - 8 - 6 + 1];  // the longest that fits
     struct writer request;
@@ -408,6 +417,7 @@ int main(void) {
         cmocka_unit_test_setup(test_only_newer, new_node),
         cmocka_unit_test_setup(test_arguments, new_node),
         cmocka_unit_test_setup(test_confirming, new_node),
+        cmocka_unit_test_setup(test_the_same_image_again, new_node),
         cmocka_unit_test_setup(test_echo_too_long, new_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,7 @@ def build(home: Path, *edits: Edit) -> Path:
     shutil.copy(_FIRMWARE / "build/registers.h", made)
     settings = ["PORT=ast1030", "CROSS=arm-none-eabi-", f"BUILD={made}", f"PYTHON={sys.executable}"]
     subprocess.run(
-        ["make", "-s", "-f", "image.mk", *settings], cwd=home, check=True, stdout=subprocess.DEVNULL
+        ["make", "-s", "-j2", "-f", "image.mk", *settings], cwd=home, check=True, stdout=subprocess.DEVNULL
     )
     return made / "ast1030/app.bin"
 
