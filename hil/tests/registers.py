@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edgeagent_hil.rig.drivers import NodeProtocol
 from edgeagent_hil.rig.master import READ_HOLDING, READ_INPUT, WRITE_MANY, WRITE_ONE, Master
@@ -24,6 +24,9 @@ from edgeagent_sdk.nodemap import (
     Source,
 )
 from tests.services import wait_until
+
+#: For what comes within milliseconds, on a machine that has better things to do.
+PATIENCE_S: Final = 10.0
 
 
 class Refused(Exception):
@@ -136,7 +139,7 @@ class Registers:
         return value.to_bytes(size, "big", signed=value < 0)
 
     def _ask(self, pdu: bytes) -> bytes:
-        answer = self.master.ask(pdu)
+        answer = self.master.ask(pdu, PATIENCE_S)
         if not answer:
             raise NoAnswer
         if answer[0] & 0x80:

@@ -27,7 +27,7 @@ from edgeagent_sdk.nodemap import (
     TELEMETRY,
     Board,
 )
-from hil.tests.registers import Refused, Registers
+from hil.tests.registers import PATIENCE_S, Refused, Registers
 
 FUNCTION, ADDRESS, VALUE = 1, 2, 3
 """Exceptions: of the function, of the address, of the value."""
@@ -148,7 +148,7 @@ def outputs(registers: Registers) -> dict[str, int]:
 def goes_on(registers: Registers) -> None:
     """The next request is answered, and nothing came before."""
     registers.master.send(MARKER)
-    assert registers.master.receive(3.0).hex() == MARKER_ANSWER.hex()
+    assert registers.master.receive(PATIENCE_S).hex() == MARKER_ANSWER.hex()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_refused(registers: Registers, level: int, pdu: bytes, exception: int) -
     registers.unlock(KEYS[level])
     before, counted = outputs(registers), registers.read(DIAGNOSTICS)
     registers.master.send(frame(1, pdu))
-    assert registers.master.receive(3.0).hex() == frame(1, bytes([pdu[0] | 0x80, exception])).hex()
+    assert registers.master.receive(PATIENCE_S).hex() == frame(1, bytes([pdu[0] | 0x80, exception])).hex()
     goes_on(registers)
     assert outputs(registers) == before
     assert registers.read(DIAGNOSTICS)["exceptions"] == counted["exceptions"] + 1
@@ -211,18 +211,18 @@ def test_two_requests_in_one_breath(registers: Registers) -> None:
     """Silence between frames is not needed: their length tells where they end."""
     registers.master.send(MARKER * 3)
     for _ in range(3):
-        assert registers.master.receive(3.0) == MARKER_ANSWER
+        assert registers.master.receive(PATIENCE_S) == MARKER_ANSWER
 
 
 def test_a_request_behind_noise(registers: Registers) -> None:
     registers.master.send(b"\x00\xff\x00" + MARKER)
-    assert registers.master.receive(3.0) == MARKER_ANSWER
+    assert registers.master.receive(PATIENCE_S) == MARKER_ANSWER
 
 
 def test_a_request_byte_by_byte(registers: Registers) -> None:
     for byte in MARKER:
         registers.master.send(bytes([byte]))
-    assert registers.master.receive(3.0) == MARKER_ANSWER
+    assert registers.master.receive(PATIENCE_S) == MARKER_ANSWER
 
 
 def test_the_longest_requests(registers: Registers) -> None:

@@ -20,7 +20,7 @@ from edgeagent_sdk.nodemap import (
     Chip,
     EventCode,
 )
-from hil.tests.registers import Registers
+from hil.tests.registers import PATIENCE_S, Registers
 from tests.services import wait_until
 
 #: Absolute and relative: the chips' resolution and two conversions; of the current also that QEMU's model
@@ -45,7 +45,7 @@ def shows(registers: Registers, channel: str, value: float) -> None:
     """Return once the node shows the value."""
     absolute, relative = TOLERANCE[channel.partition("_")[0]]
     near = pytest.approx(value, abs=max(absolute, relative * value))
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + PATIENCE_S
     while (shown := registers.telemetry(channel) * SCALE[channel]) != near:
         assert time.monotonic() < deadline, f"{channel} is {shown:g}, not {value:g}"
 
@@ -91,7 +91,7 @@ def test_passes_follow_one_another(registers: Registers) -> None:
     wait_until(lambda: registers.telemetry("sequence") >= first["sequence"] + 10, "ten passes")
     last = registers.read(TELEMETRY)
     passes = last["sequence"] - first["sequence"]
-    assert 80 <= (last["measured_ms"] - first["measured_ms"]) / passes <= 200
+    assert 80 <= (last["measured_ms"] - first["measured_ms"]) / passes <= 1000
 
 
 def test_energy_is_power_times_time(registers: Registers, stimulus: Stimulus) -> None:
@@ -189,7 +189,7 @@ def test_a_stalled_fan(machine: Machine, registers: Registers, fan: int) -> None
         return bool(Alarm(registers.telemetry("alarms")) & Alarm.FAN_STALLED)
 
     with faults.stalled(machine, fan):
-        wait_until(stalled, "the node notices", 10.0)
+        wait_until(stalled, "the node notices")
         block = registers.read(TELEMETRY)
         assert (block[f"speed_fan{fan}"], block[f"speed_fan{3 - fan}"]) == (0, 30_000)
         assert registers.has_event(EventCode.FAN_STALLED, fan)
