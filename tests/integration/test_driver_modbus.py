@@ -237,3 +237,14 @@ def test_nobody_there() -> None:
         opened(map="eastron-sdm120", host="127.0.0.1", tcp_port=1),
     ):
         pass
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_the_map_of_another_device(tmp_path: Path, optional: bool) -> None:
+    path = my_map(tmp_path, '"voltage/in" = { address = 9 }', f"optional = {str(optional).lower()}")
+    with (
+        pymodbus_tcp({0: [230]}) as port,
+        pytest.raises(DriverError, match="none of the map's registers; is it the right map"),
+        opened(map=path, host="127.0.0.1", tcp_port=port),
+    ):
+        pass

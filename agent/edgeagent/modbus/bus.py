@@ -27,6 +27,24 @@ class Serial(NamedTuple):
     parity: str = "N"
     stop_bits: int = 1
 
+    #: Whether an answer tells which request it is to.
+    ordered = False
+
+    @property
+    def key(self) -> Hashable:
+        """What there is one bus for."""
+        return self.port
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.port
+
+    @property
+    def manner(self) -> str:
+        """How it is driven, in words."""
+        return f"{self.baud} baud 8{self.parity}{self.stop_bits}"
+
     def line(self) -> Rtu:
         """Open it. Raises DriverError."""
         return Rtu(SerialPort(self.port, self.baud, self.parity, self.stop_bits))
@@ -40,6 +58,26 @@ class Tcp(NamedTuple):
     timeout_s: float
     rtu: bool = False
 
+    @property
+    def ordered(self) -> bool:
+        """Whether an answer tells which request it is to."""
+        return not self.rtu
+
+    @property
+    def key(self) -> Hashable:
+        """What there is one bus for."""
+        return self.host, self.port
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def manner(self) -> str:
+        """How it is driven, in words."""
+        return "RTU over TCP" if self.rtu else "Modbus TCP"
+
     def line(self) -> Rtu | Mbap:
         """Connected at the first exchange."""
         stream = TcpStream(self.host, self.port, self.timeout_s)
@@ -49,7 +87,6 @@ class Tcp(NamedTuple):
 class Line(Protocol):
     """Frames on a stream: `Rtu` or `Mbap`."""
 
-    ordered: bool
     stream: Stream
 
     def exchange(self, unit_id: int, request: bytes, timeout_s: float) -> bytes:
@@ -57,24 +94,16 @@ class Line(Protocol):
 
 
 class Bus:
-    """A line and who is on it. Made by `join`, given back by `leave`."""
+    """A line and who is on it. Made by `join`, given back by `leave`.
 
-    def __init__(self, key: Hashable, place: Serial | Tcp) -> None:
-        self.place, self.users = place, 1
-        self._key = key
-        self._line: Line = place.line()
+    The line is opened by the first exchange, and anew by the first after it was lost.
+    """
+
+    def __init__(self, place: Serial | Tcp) -> None:
+        self.place, self.users = place, 0
+        self._line: Line | None = None
         self._lock = threading.Lock()
         self._free_s = 0.0
-
-    @property
-    def name(self) -> str:
-        """The port's path, or ``host:port``."""
-        return self._line.stream.name
-
-    @property
-    def ordered(self) -> bool:
-        """Whether a late answer can be told from the right one."""
-        return self._line.ordered
 
     def exchange(self, unit_id: int, request: bytes, timeout_s: float, pause_s: float = 0.0) -> bytes:
         """One request and its answer, as `Rtu.exchange`; then the line is left alone for `pause_s`."""
@@ -83,9 +112,9 @@ class Bus:
             if wait_s > 0:
                 time.sleep(wait_s)
             try:
-                return self._line.exchange(unit_id, request, timeout_s)
+                return self._opened().exchange(unit_id, request, timeout_s)
             except DriverError:
-                self._lost()
+                self._hang_up()
                 raise
             finally:
                 self._free_s = time.monotonic() + pause_s
@@ -93,26 +122,27 @@ class Bus:
     def drain(self, silence_s: float) -> None:
         """Read away what still comes, until nothing has for `silence_s`. Raises DriverError."""
         with self._lock:
-            self._line.stream.drain(silence_s)
+            self._opened().stream.drain(silence_s)
 
     def leave(self) -> None:
         """One device fewer; the last one hangs up."""
         with _LOCK:
             self.users -= 1
-            if not self.users:
-                self._line.stream.close()
-                self._forget()
+            if self.users:
+                return
+            del _BUSES[self.place.key]
+        with self._lock:
+            self._hang_up()
 
-    def _lost(self) -> None:
-        """A serial port that is gone does not come back in an open file: the next to join opens it anew."""
-        if isinstance(self.place, Serial):
+    def _opened(self) -> Line:
+        if self._line is None:
+            self._line = self.place.line()
+        return self._line
+
+    def _hang_up(self) -> None:
+        if self._line:
             self._line.stream.close()
-            with _LOCK:
-                self._forget()
-
-    def _forget(self) -> None:
-        if _BUSES.get(self._key) is self:
-            del _BUSES[self._key]
+        self._line = None
 
 
 _BUSES: dict[Hashable, Bus] = {}
@@ -120,27 +150,13 @@ _LOCK = threading.Lock()
 
 
 def join(place: Serial | Tcp) -> Bus:
-    """The bus at a place, opened if this is its first device.
-
-    Raises:
-        DriverError: it cannot be opened, or another device drives it in another way.
-    """
-    key = place.port if isinstance(place, Serial) else (place.host, place.port)
+    """The bus at a place. Raises DriverError if another device drives it in another way."""
     with _LOCK:
-        bus = _BUSES.get(key)
-        if bus is None:
-            bus = _BUSES[key] = Bus(key, place)
-            return bus
-        if _manner(bus.place) != _manner(place):
+        bus = _BUSES.setdefault(place.key, Bus(place))
+        if bus.place.manner != place.manner:
             raise DriverError(
-                f"{bus.name}: another device uses it as {_manner(bus.place)}, this one as {_manner(place)}",
+                f"{place.name}: another device uses it as {bus.place.manner}, this one as {place.manner}",
                 "give the devices on one line the same settings",
             )
         bus.users += 1
         return bus
-
-
-def _manner(place: Serial | Tcp) -> str:
-    if isinstance(place, Serial):
-        return f"{place.baud} baud 8{place.parity}{place.stop_bits}"
-    return "RTU over TCP" if place.rtu else "Modbus TCP"

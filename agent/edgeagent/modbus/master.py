@@ -78,7 +78,7 @@ class Master:
     @property
     def where(self) -> str:
         """For messages."""
-        return f"{self.bus.name}: unit {self.unit_id}"
+        return f"{self.bus.place.name}: unit {self.unit_id}"
 
     def read(self, function: int, address: int, count: int, accept: Callable[[bytes], T]) -> T:
         """What `accept` makes of the bytes of `count` registers or bits.
@@ -148,7 +148,7 @@ class Master:
 
     def _outlast(self, request: bytes) -> None:
         """Let an answer to an earlier request go by, where it could pass for the one to this request."""
-        if self._late and self._late != request and not self.bus.ordered:
+        if self._late and self._late != request and not self.bus.place.ordered:
             while time.monotonic() < self._late_until_s:
                 self.bus.drain(self._late_until_s - time.monotonic())
         self._late = b""

@@ -16,9 +16,7 @@ _HEAD: Final = struct.Struct(">HHHB")
 
 
 class Mbap:
-    """MBAP frames on a stream of bytes. `ordered` as with `Rtu`: here each answer has its number."""
-
-    ordered = True
+    """MBAP frames on a stream of bytes. Each answer bears the number of its request."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream

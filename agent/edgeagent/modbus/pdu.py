@@ -35,12 +35,13 @@ _ID_HEAD: Final = 7  # function, MEI, code, conformity, more follows, next objec
 
 ILLEGAL_FUNCTION: Final = 1
 ILLEGAL_ADDRESS: Final = 2
+ILLEGAL_VALUE: Final = 3
 BUSY: Final = 6
 
 EXCEPTIONS: Final = {
     ILLEGAL_FUNCTION: "illegal function",
     ILLEGAL_ADDRESS: "illegal data address",
-    3: "illegal data value",
+    ILLEGAL_VALUE: "illegal data value",
     4: "server device failure",
     5: "acknowledge: it takes long",
     BUSY: "server device busy",

@@ -63,14 +63,7 @@ def unwrap(answer: bytes) -> bytes:
 
 
 class Rtu:
-    """RTU frames on a stream of bytes.
-
-    Attributes:
-        ordered: whether an answer tells which request it is to. Here none does: a late one may pass
-            for the next one's.
-    """
-
-    ordered = False
+    """RTU frames on a stream of bytes. No answer tells which request it is to."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream

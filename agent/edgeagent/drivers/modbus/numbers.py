@@ -40,6 +40,12 @@ _TINY: Final = 1e-30
 Convert = Callable[[float], Value]
 
 
+class Absent(Fault):
+    """The fault of something that the device says it has not."""
+
+    __slots__ = ()
+
+
 class Layout(NamedTuple):
     """Where one number lies within the bytes of a read.
 
@@ -106,7 +112,7 @@ def converter(kind: str, factor: float, offset: float, unavailable: frozenset[in
 
     def convert(raw: float) -> Value:
         if raw in unavailable:
-            return Fault(f"not available (the device says {hex(int(raw) % 2 ** (16 * KINDS[kind].words))})")
+            return Absent(f"not available (the device says {hex(int(raw) % 2 ** (16 * KINDS[kind].words))})")
         return raw * multiplier / divisor + offset
 
     return convert
@@ -120,9 +126,9 @@ def _float_converter(scale: Scale, offset: float, unavailable: frozenset[int], k
 
     def convert(raw: float) -> Value:
         if not math.isfinite(raw):
-            return Fault("not available (the device says it is no number)")
+            return Absent("not available (the device says it is no number)")
         if raw in numbers:
-            return Fault(f"not available (the device says {raw:g})")
+            return Absent(f"not available (the device says {raw:g})")
         if raw and abs(raw) < _TINY:
             return Fault(f"{raw:g} is no measured value: a wrong word_order or type in the map")
         return raw * multiplier / divisor + offset

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edgeagent.drivers.modbus.numbers import bit_unpacker, unpacker
+from edgeagent.drivers.modbus.numbers import Absent, bit_unpacker, unpacker
 from edgeagent.drivers.modbus.points import Block, Point, plan, split
 from edgeagent.modbus import pdu
 from edgeagent.modbus.master import Master, Refused
 from edgeagent_sdk.channel import Fault, Value
 
-_ABSENT = (pdu.ILLEGAL_FUNCTION, pdu.ILLEGAL_ADDRESS)
+#: How devices refuse registers that they have not, or more at once than they give.
+_ABSENT = (pdu.ILLEGAL_FUNCTION, pdu.ILLEGAL_ADDRESS, pdu.ILLEGAL_VALUE)
 
 #: SunSpec's scale factors lie between these; others are no scale.
 _EXPONENT_MAX = 10
@@ -44,12 +45,13 @@ class Reader:
 
     Attributes:
         points: in the order of the values that `read` gives.
+        refused: keys of the points that the device refuses even alone, and the fault that they are.
     """
 
     def __init__(self, master: Master, wanted: Sequence[Point], read_max: int, gap_max: int) -> None:
         self._master = master
         self._reads: list[Read] = []
-        self._refusals: dict[str, Fault] = {}
+        self.refused: dict[str, Fault] = {}
         blocks = plan(wanted, read_max, gap_max)
         while blocks:
             blocks[:1] = self._settle(blocks[0])
@@ -65,9 +67,14 @@ class Reader:
             if refusal.code in _ABSENT and len(block.points) > 1:
                 return split(block)
             if refusal.code in _ABSENT:
-                self._refusals[block.points[0].key] = _refused(refusal)
+                self.refused[block.points[0].key] = _refused(refusal)
         self._reads.append(Read(block))
         return []
+
+    def lacking(self) -> set[str]:
+        """Keys of the points that the device says it has not."""
+        values = zip(self.points, self.read(), strict=True)
+        return {point.key for point, value in values if point.channel and isinstance(value, Absent)}
 
     def read(self) -> list[Value]:
         """One value for each of `points`. Raises DriverError: the device does not answer."""
@@ -80,7 +87,7 @@ class Reader:
 
     def _values(self, read: Read) -> list[Value]:
         block = read.block
-        if lasting := self._refusals.get(block.points[0].key):
+        if lasting := self.refused.get(block.points[0].key):
             return [lasting]
         try:
             return self._master.read(block.function, block.address, block.length, read.values)
@@ -89,18 +96,13 @@ class Reader:
 
 
 def _refused(refusal: Refused) -> Fault:
-    return Fault(f"the device refuses: {refusal.answer}")
+    return Absent(f"the device refuses: {refusal.answer}")
 
 
 def _scaled(value: Value, exponent: Value) -> Value:
     if isinstance(value, Fault):
         return value
     if isinstance(exponent, Fault) or abs(exponent) > _EXPONENT_MAX:
-        return Fault("its scale factor is not available")
+        return Absent("its scale factor is not available")
     power = int(exponent)
     return value * 10.0**power if power >= 0 else value / 10.0**-power
-
-
-def is_absent(value: Value) -> bool:
-    """Whether a value is none because the device has no such thing."""
-    return isinstance(value, Fault) and ("not available" in value.reason or "refuses" in value.reason)

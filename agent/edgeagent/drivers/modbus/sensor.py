@@ -15,7 +15,7 @@ from edgeagent.drivers.modbus.actuators import actuators
 from edgeagent.drivers.modbus.mapkeys import MapFile, SerialNumber
 from edgeagent.drivers.modbus.options import SUNSPEC, ModbusOptions
 from edgeagent.drivers.modbus.points import FUNCTIONS, Point, points
-from edgeagent.drivers.modbus.reader import Reader, is_absent
+from edgeagent.drivers.modbus.reader import Reader
 from edgeagent.drivers.modbus.sunspec import device_points, look
 from edgeagent.drivers.modbus.totals import Totals
 from edgeagent.modbus.bus import join
@@ -108,7 +108,7 @@ class ModbusSensor(Sensor):
     def _state(self, number: str) -> Path | None:
         """Where this device's totals rest."""
         assert self._master
-        where = slug(f"{self._master.bus.name}-{self.options.unit_id}")
+        where = slug(f"{self._master.bus.place.name}-{self.options.unit_id}")
         directory = self.host.state_dir
         return directory / f"modbus-{slug(number, where)}.json" if directory else None
 
@@ -144,13 +144,11 @@ def _serial_number(master: Master, place: SerialNumber, base: int) -> str:
 
 
 def _reader(master: Master, description: _Description) -> Reader:
-    reader = Reader(master, description.points, description.read_max, description.gap_max)
-    if not description.optional:
+    wanted, read_max, gap_max = description.points, description.read_max, description.gap_max
+    reader = Reader(master, wanted, read_max, gap_max)
+    lacking = reader.lacking() if description.optional else reader.refused.keys()
+    if all(point.key in lacking for point in wanted if point.channel):
+        raise DriverError(f"{master.where} has none of the map's registers", "is it the right map?")
+    if not description.optional or not lacking:
         return reader
-    present = {
-        point.key
-        for point, value in zip(reader.points, reader.read(), strict=True)
-        if point.channel is None or not is_absent(value)
-    }
-    wanted = [point for point in description.points if point.key in present]
-    return Reader(master, wanted, description.read_max, description.gap_max)
+    return Reader(master, [point for point in wanted if point.key not in lacking], read_max, gap_max)
