@@ -80,14 +80,15 @@ def _parse(data: bytes) -> Image:
 def _fields(data: bytes, start: int, magic: int) -> Iterator[tuple[int, bytes]]:
     """Type and contents of each field of a group."""
     found, length = _FIELD.unpack_from(data, start)
-    if found != magic or start + length > len(data):
+    at, end = start + _FIELD.size, start + length
+    if found != magic or end > len(data):
         raise ValueError
-    at = start + _FIELD.size
-    while at < start + length:
+    while at < end:
         kind, size = _FIELD.unpack_from(data, at)
-        at += _FIELD.size
-        yield kind, data[at : at + size]
-        at += size
+        at += _FIELD.size + size
+        if at > end:
+            raise ValueError
+        yield kind, data[at - size : at]
 
 
 def board_name(board: int) -> str:
