@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Hashable
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 from edgeagent.modbus.mbap import Mbap
 from edgeagent.modbus.rtu import Rtu
@@ -19,7 +20,8 @@ from edgeagent.modbus.tcp import TcpStream
 from edgeagent_sdk.errors import DriverError
 
 
-class Serial(NamedTuple):
+@dataclass(frozen=True)
+class Serial:
     """A serial line: where it is and how it is driven."""
 
     port: str
@@ -28,7 +30,7 @@ class Serial(NamedTuple):
     stop_bits: int = 1
 
     #: Whether an answer tells which request it is to.
-    ordered = False
+    ordered: ClassVar[bool] = False
 
     @property
     def key(self) -> Hashable:
@@ -50,7 +52,8 @@ class Serial(NamedTuple):
         return Rtu(SerialPort(self.port, self.baud, self.parity, self.stop_bits))
 
 
-class Tcp(NamedTuple):
+@dataclass(frozen=True)
+class Tcp:
     """A device or gateway on TCP; `rtu`: it takes RTU frames as they are, as plain serial servers do."""
 
     host: str
