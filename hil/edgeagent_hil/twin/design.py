@@ -60,9 +60,12 @@ def coolant_share(servers: Servers) -> Array:
 
 
 def rated(load_a: Array) -> Array:
-    """The smallest preferred ratings that carry `load_a` for long."""
-    wanted = np.searchsorted(RATINGS_A, load_a / _LOADING)
-    return np.asarray(RATINGS_A, float)[np.minimum(wanted, len(RATINGS_A) - 1)]
+    """The smallest preferred ratings that carry `load_a` for long; of several of the largest beyond that,
+    which then count as one breaker."""
+    wanted_a = load_a / _LOADING
+    ratings = np.asarray(RATINGS_A, float)
+    single_a = ratings[np.minimum(np.searchsorted(ratings, wanted_a), len(ratings) - 1)]
+    return np.maximum(single_a, np.ceil(wanted_a / ratings[-1]) * ratings[-1] * (wanted_a > ratings[-1]))
 
 
 def site(

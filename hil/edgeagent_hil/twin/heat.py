@@ -80,6 +80,7 @@ def warm(
     other_w: Array,
     air_share: Array,
     plate_share: Array,
+    clean_share: Array,
     flow_m3_per_s: Array,
     inlet_c: Array,
     coolant_c: Array,
@@ -91,11 +92,12 @@ def warm(
         sink_c, chip_w: shape (c, n).
         case_c, other_w, flow_m3_per_s, inlet_c, coolant_c: shape (n,); `other_w` heats the case's air.
         air_share, plate_share: shape (n,), conductances to air and plates as shares of those at full flow.
+        clean_share: shape (n,), share of a surface's conductance to air that dust leaves.
     """
     inertia = paths.capacity_j_per_k / dt_s
     case_inertia = paths.case_capacity_j_per_k / dt_s
-    out_w_per_k = paths.passive_w_per_k + AIR_J_PER_M3_K * flow_m3_per_s
-    to_air, to_plate = paths.air_w_per_k * air_share, paths.plate_w_per_k * plate_share
+    out_w_per_k = paths.passive_w_per_k * clean_share + AIR_J_PER_M3_K * flow_m3_per_s
+    to_air, to_plate = paths.air_w_per_k * (air_share * clean_share), paths.plate_w_per_k * plate_share
     # Each component's balance gives its temperature as a function of the case's; put into the case's
     # balance, only that one is unknown.
     besides_air = inertia + to_plate

@@ -81,7 +81,7 @@ class ServerInputs:
         clock_max_hz, cap_w: shape (c, n), limits of clock and power.
         fan_duty: shape (n,), 0 to 1; NaN leaves it to the server's controller.
         fan_stalled: shape (n,), share of the fans that stand still.
-        fouling: shape (n,), 0 for clean; 0.5 for dust that halves again the resistance to the air.
+        fouling: shape (n,), 0 for clean; 0.5 for dust that adds half of the clean resistance to the air.
         inlet_offset_k: shape (n,), how much warmer than the room the air is that comes in.
         switch_on: shape (n,), which of those that are off are switched on again. A cut of the power does
             that as well.
@@ -201,8 +201,9 @@ def step_servers(
         state.case_c,
         chip_w=done.power_w,
         other_w=servers.board_w * powered + fan_w + lost_w,
-        air_share=conductance_share(servers.fans, fan_share, inputs.fan_stalled) / (1 + inputs.fouling),
+        air_share=conductance_share(servers.fans, fan_share, inputs.fan_stalled),
         plate_share=plate_share,
+        clean_share=1 / (1 + inputs.fouling),
         flow_m3_per_s=flow_m3_per_s(servers.fans, fan_share, inputs.fan_stalled),
         inlet_c=inlet_c,
         coolant_c=coolant_c,

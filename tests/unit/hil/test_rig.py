@@ -13,6 +13,7 @@ import pytest
 
 from edgeagent_hil.rig.boards import BOARDS, KNOBS, board
 from edgeagent_hil.rig.faults import drift
+from edgeagent_hil.rig.flash import program
 from edgeagent_hil.rig.line import Line, flipped
 from edgeagent_hil.rig.machine import Machine
 from edgeagent_hil.rig.master import crc, frame
@@ -182,4 +183,20 @@ def test_what_is_missing_is_told_in_a_line(tmp_path: Path) -> None:
         board("ast1040")
     machine = Machine(board("mps2"), tmp_path, tmp_path / "port", firmware=tmp_path)
     with pytest.raises(EdgeError, match=r"app.elf: the firmware is not built; run `make firmware`"):
-        machine.start()
+        machine.on()
+
+
+def test_a_new_image_leaves_the_settings_alone(tmp_path: Path) -> None:
+    """Sectors that are erased in the image are the node's own."""
+    sector, erased = 4096, b"\xff" * 4096
+    built, flash = tmp_path / "built.img", tmp_path / "flash.img"
+    built.write_bytes(b"\x01" * sector + erased + erased)
+    program(built, flash)
+    assert flash.read_bytes() == built.read_bytes()
+    kept = b"\x01" * sector + b"settings".ljust(sector, b"\xff") + erased
+    flash.write_bytes(kept)
+    program(built, flash)
+    assert flash.read_bytes() == kept
+    built.write_bytes(b"\x02" * sector + erased + erased)
+    program(built, flash)
+    assert flash.read_bytes() == b"\x02" * sector + kept[sector:]

@@ -62,8 +62,8 @@ def test_the_steps_trip_when_the_curve_does(curve: str, multiple: float, steps: 
 
 
 @given(
-    currents=st.lists(st.floats(0, 4), min_size=1, max_size=10),
-    parts=st.integers(1, 20),
+    currents=st.lists(st.floats(0, 4), min_size=1, max_size=5),
+    parts=st.integers(1, 10),
 )
 def test_a_step_may_be_cut_into_any_number_of_steps(currents: list[float], parts: int) -> None:
     whole = fine = closed(_one("iec-c"))

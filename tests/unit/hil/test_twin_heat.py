@@ -37,6 +37,7 @@ def _warm(
         other_w=np.full(2, 80.0),
         air_share=np.ones(2),
         plate_share=np.ones(2),
+        clean_share=np.ones(2),
         flow_m3_per_s=np.full(2, flow_m3_per_s),
         inlet_c=np.full(2, 24.0),
         coolant_c=np.full(2, coolant_c),

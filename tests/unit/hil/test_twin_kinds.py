@@ -155,3 +155,11 @@ def test_the_design_follows_the_load() -> None:
     assert site.racks.breakers.rated_a[0] * 0.8 >= peak_a
     assert site.racks.breakers.rated_a[0] in design.RATINGS_A
     assert np.bincount(site.racks.phase_of_server).tolist() == [14, 14, 12]
+
+
+@pytest.mark.parametrize(
+    ("load_a", "rating_a"),
+    [(1.0, 6), (8.0, 10), (8.1, 13), (100.0, 125), (101.0, 160), (5040.0, 6300), (5041.0, 12600)],
+)
+def test_breakers_have_preferred_ratings(load_a: float, rating_a: float) -> None:
+    assert design.rated(np.array([load_a])) == pytest.approx(rating_a)

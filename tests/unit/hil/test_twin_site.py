@@ -204,6 +204,10 @@ def test_a_battery_takes_from_the_grid_what_it_gives() -> None:
     assert idle.battery.power_w == 0.0
 
 
+def test_dust_also_warms_a_board_without_fans() -> None:
+    assert _hotter(plant("rk3399"), fouling=np.full(3, 0.5)) > 10.0
+
+
 def _hotter(site: Site, **changes: Any) -> float:
     usual = settled(site, working(site, 0.1))
     changed = settled(site, working(site, 0.1, **changes))
