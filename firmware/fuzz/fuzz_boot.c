@@ -34,7 +34,7 @@ static void new_node(struct smp *smp) {
         fake_flash_new();
         made = true;
     }
-    memset(fake_flash, 0xFF, 2 * FLASH_SECTOR_BYTES);
+    memset(fake_flash + STORE_AT, 0xFF, 2 * FLASH_SECTOR_BYTES);
     memset(fake_flash + SLOT_B_AT, 0xFF, FLASH_SECTOR_BYTES);
     installed_length = fake_image(installed, 1, 1000, 1);
     memcpy(fake_flash + SLOT_A_AT, installed, installed_length);

@@ -4,7 +4,7 @@
 
 // The flash chip, 4 MiB in sectors of 4 KiB.
 #define FLASH_BYTES 0x400000u
-#define STORE_AT 0x000000u   // two sectors of records: store.c
+#define STORE_AT 0x080000u   // two sectors of records: store.c; below it, what the chip's ROM starts
 #define SLOT_A_AT 0x100000u  // the two images
 #define SLOT_B_AT 0x200000u
 #define SLOT_BYTES 0x070000u  // as much as fits in SRAM between LOAD_AT and the application's RAM

@@ -137,6 +137,22 @@ static void test_many_cuts_in_a_row(void **state) {
     }
 }
 
+// The chip fails for a moment, without a reset: the next save does not build upon what was half written.
+static void test_a_write_that_fails(void **state) {
+    (void)state;
+    for (long steps = 1; steps < 400; steps++) {
+        fake_flash_new();
+        fake_noise = (uint32_t)steps;
+        assert_true(store_open() && save(0) && save(1));
+        fake_steps_left = steps;
+        bool done = save(6);
+        fake_steps_left = -1;
+        assert_true(holds(done ? 6 : 0) && holds(1));
+        assert_true(save(2) && save(6) && holds(1) && holds(2) && holds(6));
+        assert_true(store_open() && holds(1) && holds(2) && holds(6));
+    }
+}
+
 static void test_refused_or_absent(void **state) {
     uint8_t data[STORE_RECORD_MAX + 1] = {0};
     (void)state;
@@ -188,8 +204,9 @@ static void test_wear(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_newest_is_found_again), cmocka_unit_test(test_power_cut_at_every_step),
-        cmocka_unit_test(test_many_cuts_in_a_row),    cmocka_unit_test(test_refused_or_absent),
-        cmocka_unit_test(test_garbage_is_no_record),  cmocka_unit_test(test_wear),
+        cmocka_unit_test(test_many_cuts_in_a_row),    cmocka_unit_test(test_a_write_that_fails),
+        cmocka_unit_test(test_refused_or_absent),     cmocka_unit_test(test_garbage_is_no_record),
+        cmocka_unit_test(test_wear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
