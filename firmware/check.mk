@@ -7,7 +7,7 @@ HEADERS := $(wildcard src/*.h boot/*.h tests/*.h) $(BUILD)/registers.h
 
 WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow -Wundef
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
-CFLAGS := -std=c17 -g -O1 $(WARNINGS) $(SANITIZERS) -Isrc -Iboot -Itests -I$(BUILD)
+CFLAGS := -std=c17 -g -O1 $(WARNINGS) $(SANITIZERS) -DVERSION_BUILD=0x89ABCDEFu -Isrc -Iboot -Itests -I$(BUILD)
 
 needed = $(shell sed -n '1s|^// needs:||p' $(1))
 needs = $(wildcard $(foreach name,$(call needed,$(1)),src/$(name) boot/$(name)))
