@@ -54,6 +54,7 @@ _TABLE: Final = (
     Quantity("humidity", "%", _G, 0, 100, "relative humidity"),
     Quantity("latency", "s", _G, 0, _INF, "time that one unit of work took"),
     Quantity("soc", "1", _G, 0, 1, "state of charge of a battery"),
+    Quantity("runtime", "s", _G, 0, _INF, "time for which a battery still lasts at this load"),
     Quantity("pue", "1", _G, 1, 100, "power usage effectiveness, ISO/IEC 30134-2"),
     Quantity("carbon_intensity", "g/(kW.h)", _G, 0, 1e4, "CO2-equivalent per electrical energy"),
     Quantity("price", "{money}/(MW.h)", _G, -1e6, 1e6, "price of energy in the market's currency"),

@@ -41,20 +41,6 @@ class Answer(NamedTuple):
     body: dict[str, Any] | None
 
 
-def context(verify: bool, ca_file: str) -> ssl.SSLContext:
-    """How the BMC's certificate is judged. Raises DriverError for a `ca_file` that is none."""
-    if not verify:
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
-        return made
-    try:
-        return ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DriverError(f"ca_file {ca_file}: {reason}", "give the PEM file of a CA") from None
-
-
 class Http:
     """Requests one after the other on one connection, which is opened again when it was closed.
 

@@ -10,15 +10,16 @@ import time
 from collections.abc import Iterable, Sequence
 
 from edgeagent.drivers.counter import TotalsFile
+from edgeagent.drivers.poller import Poller
 from edgeagent.drivers.redfish import limit
-from edgeagent.drivers.redfish.http import Http, context
+from edgeagent.drivers.redfish.http import Http
 from edgeagent.drivers.redfish.limit import Bounds, PowerLimit
 from edgeagent.drivers.redfish.look import Pass, look
 from edgeagent.drivers.redfish.options import RedfishOptions
-from edgeagent.drivers.poller import Poller
 from edgeagent.drivers.redfish.readout import Readout
 from edgeagent.drivers.redfish.session import Client, Session
 from edgeagent.drivers.redfish.tree import Chassis, Source, Walker, serial_number
+from edgeagent.drivers.tls import context
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Found, Host, Occurrence, Sensor
 from edgeagent_sdk.errors import DriverError
