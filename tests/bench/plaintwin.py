@@ -9,7 +9,7 @@ import math
 
 from edgeagent_hil.twin.kinds import Kind
 from edgeagent_hil.twin.losses import loss_coefficients
-from edgeagent_hil.twin.units import AIR_J_PER_M3_K, TURBULENT_EXPONENT
+from edgeagent_hil.twin.units import AIR_J_PER_M3_K
 
 
 class PlainServer:
@@ -49,7 +49,7 @@ class PlainServer:
 
     def _warm(self, powers_w: list[float], other_w: float, inlet_c: float, dt_s: float) -> None:
         kind, fans = self._kind, self._fans
-        blown = max(self._share**TURBULENT_EXPONENT, fans.still_share)
+        blown = max(math.sqrt(self._share), fans.still_share)
         case_inertia = kind.case_heat_capacity_j_per_k / dt_s
         out_w_per_k = kind.passive_w_per_k + AIR_J_PER_M3_K * fans.flow_max_m3_per_s * self._share
         above = case_inertia * self._case_c + other_w + out_w_per_k * inlet_c

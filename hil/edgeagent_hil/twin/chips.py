@@ -160,13 +160,14 @@ def operate(
     limited = (power_w > allow_w) | (junction_c > chips.throttle_c)
     held = np.flatnonzero(limited | (clock_max_hz < clock_hz))
     if held.size:  # most run at full speed most of the time; only the others need their tables
-        ladder = _Ladder(chips, held, demand.flat[held], junction_c.flat[held])
-        asked = ladder.climb(ladder.clock_hz, clock_max_hz.flat[held])
-        place = ladder.climb(ladder.power_w, allow_w.flat[held], np.minimum(asked, ladder.cool()))
-        limited.flat[held] = place < asked
-        clock_hz.flat[held] = ladder.mean(ladder.clock_hz, place)
-        power_w.flat[held] = ladder.mean(ladder.power_w, place)
-        work.flat[held] = ladder.mean(ladder.work, place)
+        ladder = _Ladder(chips, held, demand.ravel()[held], junction_c.ravel()[held])
+        asked = ladder.climb(ladder.clock_hz, clock_max_hz.ravel()[held])
+        bearable = ladder.climb(ladder.power_w, allow_w.ravel()[held])
+        place = np.minimum(np.minimum(asked, bearable), ladder.cool())
+        limited.ravel()[held] = place < asked
+        clock_hz.ravel()[held] = ladder.mean(ladder.clock_hz, place)
+        power_w.ravel()[held] = ladder.mean(ladder.power_w, place)
+        work.ravel()[held] = ladder.mean(ladder.work, place)
     on = powered * chips.exists
     return Operation(
         power_w=power_w * on,
@@ -194,16 +195,16 @@ class _Ladder:
         self._held, self._count = held, chips.exists.size
         self._clock_hz, self._dynamic_w = chips.clock_hz.ravel(), chips.dynamic_w.ravel()
         self._leak_share = chips.leak_share.ravel()
-        self._steps = chips.steps.flat[held]
+        self._steps = chips.steps.ravel()[held]
         self._junction_c = junction_c
-        self._throttle_c, self._critical_c = chips.throttle_c.flat[held], chips.critical_c.flat[held]
-        self._work_hz = demand * chips.clock_hz[-1].flat[held]
-        self._top_hz = chips.clock_hz[-1].flat[held]
-        self._leakage_w = chips.leakage_w.flat[held] * np.exp(
-            (junction_c - chips.leakage_at_c.flat[held]) / chips.leakage_efold_k.flat[held]
+        self._throttle_c, self._critical_c = chips.throttle_c.ravel()[held], chips.critical_c.ravel()[held]
+        self._work_hz = demand * chips.clock_hz[-1].ravel()[held]
+        self._top_hz = chips.clock_hz[-1].ravel()[held]
+        self._leakage_w = chips.leakage_w.ravel()[held] * np.exp(
+            (junction_c - chips.leakage_at_c.ravel()[held]) / chips.leakage_efold_k.ravel()[held]
         )
-        self._awake_w, self._idle_w = chips.awake_w.flat[held], chips.idle_w.flat[held]
-        self._cores = chips.cores.flat[held]
+        self._awake_w, self._idle_w = chips.awake_w.ravel()[held], chips.idle_w.ravel()[held]
+        self._cores = chips.cores.ravel()[held]
 
     def clock_hz(self, point: Indices) -> Array:
         """The clock at an operating point of each."""
@@ -229,8 +230,8 @@ class _Ladder:
         highest: Array = np.clip(left, 0.0, 1.0) * self._steps
         return highest
 
-    def climb(self, value: Callable[[Indices], Array], limit: Array, most: Array | None = None) -> Array:
-        """The highest place, up to `most`, where `value` keeps `limit`; the lowest if it does nowhere.
+    def climb(self, value: Callable[[Indices], Array], limit: Array) -> Array:
+        """The highest place where `value` keeps `limit`; the lowest if it does nowhere.
 
         Bisection: the value keeps the limit at `low` (or `low` is 0), and passes it at the point above
         (or that is past the top). It need not rise all the way.
@@ -244,8 +245,7 @@ class _Ladder:
         above = np.minimum(low + 1, self._steps)
         here = value(low)
         share = np.clip((limit - here) / np.maximum(value(above) - here, _TINY), 0.0, 1.0)
-        place = np.minimum(low + share, self._steps)
-        return place if most is None else np.minimum(place, most)
+        return np.minimum(low + share, self._steps)
 
     def mean(self, value: Callable[[Indices], Array], place: Array) -> Array:
         """The mean over the time that is divided between the operating points around a place."""

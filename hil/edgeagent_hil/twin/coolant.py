@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgeagent_hil.twin.units import TURBULENT_EXPONENT, WATER_J_PER_KG_K, WATER_KG_PER_L, Array
+from edgeagent_hil.twin.units import WATER_J_PER_KG_K, WATER_KG_PER_L, Array
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Loops:
     """The constants of k coolant loops; shape (k,).
 
     Attributes:
-        flow_kg_per_s, water_kg_per_s: of the coolant at full pump speed, and of the building's water.
+        coolant_w_per_k, water_w_per_k: heat capacity rates of the coolant at full pump speed, and of the
+            building's water.
         ua_w_per_k: conductance of the heat exchanger.
         capacity_j_per_k: of the coolant and the pipes that hold it.
         pump_w: at full speed.
@@ -33,8 +34,8 @@ class Loops:
         tower_share: power of tower fans and the building's pumps, as a share of the heat rejected.
     """
 
-    flow_kg_per_s: Array
-    water_kg_per_s: Array
+    coolant_w_per_k: Array
+    water_w_per_k: Array
     ua_w_per_k: Array
     capacity_j_per_k: Array
     pump_w: Array
@@ -71,12 +72,11 @@ class LoopInputs:
 
 
 class LoopOutputs(NamedTuple):
-    """What loops did in a step; shape (k,): heat given to the building's water, pump, tower, flow."""
+    """What loops did in a step; shape (k,): heat given to the building's water, power of pump and tower."""
 
     rejected_w: Array
     pump_w: Array
     tower_w: Array
-    flow_l_per_min: Array
 
 
 def loops(
@@ -102,16 +102,22 @@ def loops(
         tower_share: fans and pumps of the tower side per heat. An estimate for a warm-water plant: Frontier
             runs at a PUE near 1.03 (ORNL), which pump and tower share.
     """
-    flow = np.asarray(heat_w, float) / (WATER_J_PER_KG_K * rise_k)
+    rate_w_per_k = np.asarray(heat_w, float) / rise_k
     return Loops(
-        flow_kg_per_s=flow,
-        water_kg_per_s=flow,
+        coolant_w_per_k=rate_w_per_k,
+        water_w_per_k=rate_w_per_k,
         ua_w_per_k=heat_w / exchange_k,
-        capacity_j_per_k=flow * volume_s * WATER_J_PER_KG_K,
+        capacity_j_per_k=rate_w_per_k * volume_s,
         pump_w=heat_w * pump_share,
-        approach_k=np.full_like(flow, approach_k),
-        tower_share=np.full_like(flow, tower_share),
+        approach_k=np.full_like(rate_w_per_k, approach_k),
+        tower_share=np.full_like(rate_w_per_k, tower_share),
     )
+
+
+def flow_l_per_min(loops: Loops, pump_share: Array) -> Array:
+    """Coolant that the pumps move; shape (k,)."""
+    kg_per_s = loops.coolant_w_per_k * pump_share / WATER_J_PER_KG_K
+    return np.asarray(kg_per_s / WATER_KG_PER_L * 60)
 
 
 def effectiveness(ua_w_per_k: Array, one_w_per_k: Array, other_w_per_k: Array) -> Array:
@@ -126,8 +132,9 @@ def effectiveness(ua_w_per_k: Array, one_w_per_k: Array, other_w_per_k: Array) -
 
 
 def plate_share(pump_share: Array) -> Array:
-    """By how much cold plates conduct less than at full flow, for turbulent flow; shape (k,)."""
-    return pump_share**TURBULENT_EXPONENT
+    """What cold plates conduct, as a share of that at full flow; shape (k,). The flow in them is turbulent:
+    Nu ∝ Re^0.8 (Dittus and Boelter)."""
+    return np.asarray(pump_share**0.8)
 
 
 def at_temperature(loops: Loops, supply_c: float) -> LoopState:
@@ -143,8 +150,8 @@ def step_loops(
     Args:
         heat_w: shape (k,), from the cold plates; the pump's own power comes on top.
     """
-    coolant = loops.flow_kg_per_s * inputs.pump_share * WATER_J_PER_KG_K
-    water = loops.water_kg_per_s * WATER_J_PER_KG_K
+    coolant = loops.coolant_w_per_k * inputs.pump_share
+    water = loops.water_w_per_k
     pump_w = loops.pump_w * inputs.pump_share**3
     most = effectiveness(loops.ua_w_per_k, coolant, water) * np.minimum(coolant, water)
     water_c = inputs.wet_bulb_c + loops.approach_k
@@ -160,5 +167,4 @@ def step_loops(
         rejected_w=rejected_w,
         pump_w=pump_w,
         tower_w=loops.tower_share * rejected_w,
-        flow_l_per_min=loops.flow_kg_per_s * inputs.pump_share / WATER_KG_PER_L * 60,
     )

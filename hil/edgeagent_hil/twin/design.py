@@ -65,7 +65,8 @@ def rated(load_a: Array) -> Array:
     wanted_a = load_a / _LOADING
     ratings = np.asarray(RATINGS_A, float)
     single_a = ratings[np.minimum(np.searchsorted(ratings, wanted_a), len(ratings) - 1)]
-    return np.maximum(single_a, np.ceil(wanted_a / ratings[-1]) * ratings[-1] * (wanted_a > ratings[-1]))
+    several_a = np.ceil(wanted_a / ratings[-1]) * ratings[-1]
+    return np.where(wanted_a > ratings[-1], several_a, single_a)
 
 
 def site(

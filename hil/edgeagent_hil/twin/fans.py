@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeagent_hil.twin.kinds import Fans
 from edgeagent_hil.twin.layout import Layout
-from edgeagent_hil.twin.units import TURBULENT_EXPONENT, Array
+from edgeagent_hil.twin.units import Array
 
 #: A machine that cools by convection has these: nothing turns, blows or draws, and nothing depends on it.
 _NONE = Fans(
@@ -78,5 +78,9 @@ def power_w(fans: FanBank, share: Array, stalled: Array, powered: Array) -> Arra
 
 
 def conductance_share(fans: FanBank, share: Array, stalled: Array) -> Array:
-    """By how much heat sinks give off less than at full flow, for turbulent flow; shape (n,)."""
-    return np.maximum((share * (1 - stalled)) ** TURBULENT_EXPONENT, fans.still_share)
+    """What heat sinks give off, as a share of that at full flow; shape (n,).
+
+    Between their fins the air flows laminar, so the conductance grows with the root of its speed (Nu ∝ Re^½;
+    Incropera, ch. 7.2).
+    """
+    return np.maximum(np.sqrt(share * (1 - stalled)), fans.still_share)

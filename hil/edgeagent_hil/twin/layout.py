@@ -35,7 +35,8 @@ class Layout:
 
     def servers(self, value: Callable[[Kind], float | Sequence[float]]) -> Array:
         """Shape (…, n): a value of each server."""
-        return np.array([value(kind) for kind in self.kinds], float).T[..., self.kind]
+        values = np.array([value(kind) for kind in self.kinds], float)
+        return np.ascontiguousarray(values.T[..., self.kind])
 
     def parts(
         self, value: Callable[[Component], float | Sequence[float]], absent: float | Sequence[float] = 0.0
@@ -45,7 +46,8 @@ class Layout:
             [value(part) for part in kind.components] + [absent] * (self._most - len(kind.components))
             for kind in self.kinds
         ]
-        return np.moveaxis(np.array(rows, float), (0, 1), (-1, -2))[..., self.kind]
+        # In memory as the shape says: arrays of unlike order are slow together.
+        return np.ascontiguousarray(np.moveaxis(np.array(rows, float), (0, 1), (-1, -2))[..., self.kind])
 
     def varied(self, nominal: Array, spread: float) -> Array:
         """`nominal`, differing by the standard deviation `spread` (a share) from machine to machine."""

@@ -19,6 +19,3 @@ AIR_J_PER_M3_K: Final = 1192.0
 #: Water at 35 °C, same source, table A.6: 4178 J/(kg K) and 994 kg/m³.
 WATER_J_PER_KG_K: Final = 4178.0
 WATER_KG_PER_L: Final = 0.994
-
-#: Turbulent convection grows with the flow to this power. Source: Dittus and Boelter, Nu ∝ Re^0.8.
-TURBULENT_EXPONENT: Final = 0.8

@@ -29,8 +29,8 @@ def test_each_kind_names_its_sources(name: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("board_w = 26.5", "board_w = -1.0", "`$.board_w`"),
-        ("board_w = 26.5", "board = 26.5", "board"),
+        ("board_w = 27.5", "board_w = -1.0", "`$.board_w`"),
+        ("board_w = 27.5", "board = 27.5", "board"),
         ("[1867e6, 1.10]", "[1500e6, 1.10]", "'package-0': the operating points must rise"),
         ("throttle_c = 81.0", "throttle_c = 99.0", "throttle_c must be below critical_c"),
         ("cap_w = [40.0, 95.0]", "cap_w = [95.0, 40.0]", "cap_w must rise"),

@@ -18,6 +18,7 @@ from edgeagent_hil.twin.coolant import (
     LoopState,
     at_temperature,
     effectiveness,
+    flow_l_per_min,
     loops,
     step_loops,
 )
@@ -96,7 +97,8 @@ def test_a_loop_holds_its_setpoint_until_the_exchanger_gives_out() -> None:
     state, rejected_w = _settle(plant, mild, 1e6)
     assert state.supply_c[0] == pytest.approx(32.0)
     assert rejected_w == pytest.approx(1e6 + 8500)
-    coolant = plant.flow_kg_per_s[0] * WATER_J_PER_KG_K
+    coolant = plant.coolant_w_per_k[0]
+    assert flow_l_per_min(plant, np.ones(1)) == pytest.approx(1e6 / 10 / WATER_J_PER_KG_K / 0.994 * 60)
     assert state.return_c[0] - state.supply_c[0] == pytest.approx(rejected_w / coolant)
     hot = replace(mild, wet_bulb_c=32.0)
     state, rejected_w = _settle(plant, hot, 1e6)
