@@ -117,6 +117,7 @@ TABLES: Final[dict[str, tuple[Table, ...]]] = {
             (
                 Rule("PowerInputWatts", "power", "-in"),
                 Rule("PowerOutputWatts", "power", "-out"),
+                Rule("LastPowerOutputWatts", "power", "-out"),
                 Rule("LineInputVoltage", "voltage", "-in"),
             ),
             "PowerSupplies",

@@ -71,7 +71,7 @@ class Session:
             if not self._basic:
                 answer = self._log_in(http)
                 token = answer.headers.get("X-Auth-Token", "")
-                if answer.status in (200, 201) and token:
+                if answer.status in (200, 201, 204) and token:
                     self._headers, self._location = {"X-Auth-Token": token}, _path(answer)
                     return
                 if answer.status in (401, 403):
