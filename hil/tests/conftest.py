@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from labgrid import Target
 from labgrid.exceptions import NoDriverFoundError
+from labgrid.protocol import PowerProtocol
 
 from edgeagent_hil.rig.drivers import NodeProtocol, QemuNode
 from edgeagent_hil.rig.machine import Machine
@@ -54,6 +55,15 @@ def stimulus(target: Target, node: NodeProtocol) -> Stimulus:
     except NoDriverFoundError:
         pytest.skip("the environment file names no instrument that acts on the node's sensors")
     return found
+
+
+@pytest.fixture
+def power(target: Target, node: NodeProtocol) -> PowerProtocol:
+    """The switch in the board's supply."""
+    try:
+        return target.get_driver(PowerProtocol)
+    except NoDriverFoundError:
+        pytest.skip("the environment file names no switch in the board's supply")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from labgrid.protocol import PowerProtocol
 
 from edgeagent_hil.rig import faults
 from edgeagent_hil.rig.drivers import NodeProtocol
@@ -133,6 +134,23 @@ def test_a_drifting_sensor(registers: Registers, stimulus: Stimulus) -> None:
         wait_until(far, "it has drifted by 9 degrees")
     assert seen == sorted(seen) and len(set(seen)) > 3
     shows(registers, "temperature_board", 31.0)
+
+
+def test_the_world_goes_on_without_power(
+    node: NodeProtocol, registers: Registers, stimulus: Stimulus, power: PowerProtocol
+) -> None:
+    """What changed while the node was off is what it shows when it is on again, from its first pass."""
+    with faults.powerless(power):
+        stimulus.set("temperature_inlet", 38.0)
+        stimulus.set("power_in", 222.0)
+    registers.return_to(node)
+    try:
+        wait_until(lambda: registers.telemetry("sequence") > 0, "the first pass")
+        assert registers.telemetry("temperature_inlet") == 38_000
+        assert registers.telemetry("power_in") == pytest.approx(222_000, abs=1_000)
+    finally:
+        for name in ("temperature_inlet", "power_in"):
+            stimulus.set(name, REST[name])
 
 
 def test_a_calibrated_channel(registers: Registers, stimulus: Stimulus) -> None:

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import attr
 from labgrid import target_factory
 from labgrid.driver import Driver
-from labgrid.protocol import PowerProtocol, ResetProtocol
+from labgrid.protocol import PowerProtocol
 from labgrid.resource import SerialPort
 
 from edgeagent_hil.rig import boards
+from edgeagent_hil.rig.faults import powerless
 from edgeagent_hil.rig.machine import FIRMWARE, Machine
 from edgeagent_hil.rig.master import wait_for_answer
 from edgeagent_hil.rig.stimulus import CommandStimulus, MachineStimulus
@@ -36,8 +37,8 @@ class NodeProtocol(abc.ABC):
 
 @target_factory.reg_driver
 @attr.s(eq=False)
-class QemuNode(Driver, NodeProtocol, PowerProtocol, ResetProtocol):
-    """A node on an emulated board; while it is active it is switched on, unless switched off.
+class QemuNode(Driver, NodeProtocol, PowerProtocol):
+    """A node on an emulated board, new and switched on when it is activated.
 
     Args:
         board: a name of `boards.BOARDS`.
@@ -53,12 +54,11 @@ class QemuNode(Driver, NodeProtocol, PowerProtocol, ResetProtocol):
         home = Path(self._home.name)
         firmware = Path(self.target.env.config.resolve_path(self.firmware)) if self.firmware else FIRMWARE
         self.machine = Machine(boards.board(self.board), home, home / "port", firmware=firmware)
-        self.machine.start()
-        self.wait_ready()
+        self.machine.on()
 
     def on_deactivate(self) -> None:
         """Switch it off, and throw it away."""
-        self.machine.kill()
+        self.machine.off()
         self._home.cleanup()
 
     @property
@@ -73,26 +73,18 @@ class QemuNode(Driver, NodeProtocol, PowerProtocol, ResetProtocol):
     @Driver.check_active
     def on(self) -> None:
         """Switch the power on."""
-        if not self.machine.running:
-            self.machine.start()
-            self.wait_ready()
+        self.machine.on()
 
     @Driver.check_active
     def off(self) -> None:
         """Cut the power."""
-        self.machine.kill()
+        self.machine.off()
 
     @Driver.check_active
     def cycle(self) -> None:
         """Cut the power, and give it back."""
-        self.off()
-        self.on()
-
-    @Driver.check_active
-    def reset(self) -> None:
-        """Pull the reset line."""
-        self.machine.reset()
-        self.wait_ready()
+        with powerless(self.machine):
+            pass
 
 
 @target_factory.reg_driver

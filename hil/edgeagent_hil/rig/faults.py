@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from edgeagent_hil.rig.machine import Machine
 from edgeagent_hil.rig.stimulus import Stimulus
@@ -144,14 +144,22 @@ def leap(machine: Machine, seconds: float) -> None:
         machine.qtest.write(at, (now_us + round(seconds * 1e6)).to_bytes(8, "little"))
 
 
+class Power(Protocol):
+    """A switch in a board's supply: an emulated board itself, or any of labgrid's power drivers."""
+
+    def on(self) -> None: ...
+
+    def off(self) -> None: ...
+
+
 @contextmanager
-def powerless(machine: Machine) -> Iterator[None]:
-    """The power is off within the block; flash and world are as they were when it comes back."""
-    machine.kill()
+def powerless(board: Power) -> Iterator[None]:
+    """The power is cut at once, and off within the block; flash and world stay as they are."""
+    board.off()
     try:
         yield
     finally:
-        machine.start()
+        board.on()
 
 
 @contextmanager
