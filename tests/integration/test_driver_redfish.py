@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +15,11 @@ from edgeagent.drivers.redfish import RedfishSensor
 from edgeagent_sdk.channel import Fault, Value
 from edgeagent_sdk.driver import Host
 from edgeagent_sdk.errors import DriverError
+from edgeagent_sdk.fleet import Fleet
+from edgeagent_sdk.messages import Outcome
 from tests.authority import Authority
 from tests.bmc import PASSWORD, USER, Bmc, Habits, serve, tree
-from tests.services import wait_until
+from tests.services import mosquitto, spawn, wait_until
 
 CHASSIS = "/redfish/v1/Chassis/1U"
 METRICS = f"{CHASSIS}/EnvironmentMetrics"
@@ -447,3 +450,45 @@ def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(DriverError, match=r"write https://host") as caught:
         RedfishSensor(Host(), RedfishSensor.Options(url=url)).open()
     assert "secret" not in str(caught.value)
+
+
+_CONFIG = """
+site = "lab"
+node = "n1"
+state_dir = "{home}/state"
+[broker]
+url = "{broker}"
+[outbox]
+delivery = "broker"
+batch_s = 0.2
+[[device]]
+name = "server"
+driver = "redfish"
+interval_s = 0.2
+url = "{url}"
+username = "{user}"
+password = "{password}"
+"""
+
+
+def test_a_cap_through_the_agent_holds_while_the_bmc_hangs_and_ends_where_it_began(tmp_path: Path) -> None:
+    with (
+        serve(tree("new")) as bmc,
+        mosquitto(tmp_path, persistence=False) as broker,
+        Fleet(broker.url) as fleet,
+    ):
+        config = tmp_path / "agent.toml"
+        values = {"home": tmp_path, "broker": broker.url, "url": bmc.url, "user": USER, "password": PASSWORD}
+        config.write_text(_CONFIG.format_map(values))
+        limit = {"device": "server", "actuator": "limit"}
+        setpoint = bmc.resources[METRICS]["PowerLimitWatts"]
+        with spawn([sys.executable, "-m", "edgeagent.daemon", "--config", str(config)], tmp_path):
+            wait_until(lambda: sum("Sensors" in request for request in bmc.requests) > 3, "readings")
+            bmc.habits.hangs = "Sensors"
+            capped = fleet.command("lab", "n1", "cap", {**limit, "value": 600, "lease_s": 60})
+            assert (capped.outcome, setpoint["SetPoint"]) == (Outcome.APPLIED, 600)
+            beyond = fleet.command("lab", "n1", "cap", {**limit, "value": 5000, "lease_s": 60})
+            assert (beyond.outcome, setpoint["SetPoint"]) == (Outcome.CLAMPED, 800)
+            released = fleet.command("lab", "n1", "release", limit)
+            assert (released.outcome, setpoint["SetPoint"]) == (Outcome.APPLIED, 500)
+        assert bmc.tokens == []  # logged out, hanging or not
