@@ -70,7 +70,10 @@ def take(value: float, until_ns: int, found: Callable[[float], None]) -> Action:
     def action(actuator: Actuator) -> Held:
         if not isinstance(actuator, LeasedActuator):
             found(float(actuator.get()))
-        _set(actuator, value, until_ns)
+        left_s = _left_s(until_ns)
+        if left_s <= 0:
+            raise DriverError("the lease was over before the device could take it")
+        _set(actuator, value, left_s)
         held = _read(actuator)
         if held.is_(value, actuator.info.step):
             return held
@@ -81,12 +84,14 @@ def take(value: float, until_ns: int, found: Callable[[float], None]) -> Action:
 
 
 def refresh(value: float, until_ns: int) -> Action:
-    """Make it go on; what it held before, so that another's hand shows."""
+    """Make it go on, if its time is not over; what it held before, so that another's hand shows."""
 
     def action(actuator: Actuator) -> Held:
         held = _read(actuator)
-        if isinstance(actuator, LeasedActuator) or not held.is_(value, actuator.info.step):
-            _set(actuator, value, until_ns)
+        left_s = _left_s(until_ns)
+        due = isinstance(actuator, LeasedActuator) or not held.is_(value, actuator.info.step)
+        if due and left_s > 0:
+            _set(actuator, value, left_s)
         return held
 
     return action
@@ -105,15 +110,16 @@ def let_go(original: float | None) -> Action:
     return action
 
 
-def _set(actuator: Actuator, value: float, until_ns: int) -> None:
-    left_s = (until_ns - time.monotonic_ns()) / 1e9
-    if left_s <= 0:
-        raise DriverError("the lease was over before the device could take it")
+def _set(actuator: Actuator, value: float, left_s: float) -> None:
     if isinstance(actuator, LeasedActuator):
         # Never longer than the lease itself: then the device ends it on time, whoever is still there.
         actuator.hold(value, min(actuator.ttl_s, left_s))
     else:
         actuator.set(value)
+
+
+def _left_s(until_ns: int) -> float:
+    return (until_ns - time.monotonic_ns()) / 1e9
 
 
 def _read(actuator: Actuator) -> Held:

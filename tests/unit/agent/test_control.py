@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edgeagent import control as module
+from edgeagent import grip
 from edgeagent.clock import Clock
 from edgeagent.config import DeviceConfig
 from edgeagent.control import Control
@@ -336,6 +337,16 @@ def test_a_device_is_never_told_to_hold_past_the_end(desk: Desk) -> None:
     wait_until(lambda: desk.told("lease-ended"), "the end")
     ttls = [ttl for what, ttl in desk.world.calls if what == "hold"]
     assert len(ttls) > 3 and ttls == sorted(ttls, reverse=True) and ttls[0] <= 1.0
+
+
+@pytest.mark.parametrize("kind", [Plain, Leased])
+def test_what_is_over_is_neither_taken_nor_refreshed(kind: Callable[[World], Actuator]) -> None:
+    world = World()
+    over_ns = time.monotonic_ns() - 1
+    with pytest.raises(DriverError, match="was over"):
+        grip.take(200.0, over_ns, lambda found: None)(kind(world))
+    assert grip.refresh(200.0, over_ns)(kind(world)).value == 300.0
+    assert world.calls == []
 
 
 def test_the_control_hangs_and_the_device_lets_go(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ def _hold(actuator: NodeActuator, value: float, lease_s: float, json: bool) -> N
         held = tell(take(value, until_ns, lambda found: None)(actuator))
         while (left_s := (until_ns - time.monotonic_ns()) / 1e9) > 0:
             time.sleep(min(_REFRESH_S, left_s))
-            if time.monotonic_ns() < until_ns and (now := refresh(value, until_ns)(actuator)) != held:
+            if (now := refresh(value, until_ns)(actuator)) != held and time.monotonic_ns() < until_ns:
                 held = tell(now)
     except KeyboardInterrupt:
         until_ns = 0  # the way to end it early

@@ -142,15 +142,14 @@ class Master:
 
     def _receive(self, request: bytes, deadline_s: float) -> bytes:
         answer = b""
-        while (wanted := rtu.answer_length(request, answer)) > len(answer):
-            answer += self.port.read(wanted - len(answer), deadline_s)
-            if time.monotonic() >= deadline_s:
-                break
-        if len(answer) < wanted:
-            self._late = True
-            self.tally.timeouts += 1
-            ms = round(1e3 * self._timeout_s)
-            raise FrameError(f"cut off after {len(answer)} bytes" if answer else f"silence for {ms} ms")
+        while (missing := rtu.answer_length(request, answer) - len(answer)) > 0:
+            part = self.port.read(missing, deadline_s)
+            answer += part
+            if len(part) < missing:
+                self._late = True
+                self.tally.timeouts += 1
+                ms = round(1e3 * self._timeout_s)
+                raise FrameError(f"cut off after {len(answer)} bytes" if answer else f"silence for {ms} ms")
         return answer
 
     @property

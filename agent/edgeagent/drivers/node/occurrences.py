@@ -67,7 +67,7 @@ def _setting(detail: int) -> str:
 _TABLE: dict[EventCode, _Words] = {
     EventCode.STARTED: _Words("node-started", _INFO, lambda d: f"the node began: {_name(ResetCause, d)}"),
     EventCode.LEASE_EXPIRED: _Words(
-        "node-lease-expired", _WARNING, lambda d: f"{_output(d)} fell to its safe state: lease not refreshed"
+        "node-lease-expired", _INFO, lambda d: f"{_output(d)} fell to its safe state: its lease ran out"
     ),
     EventCode.GUARD_BEGAN: _Words("guard-began", _ERROR, lambda d: f"the node's guard acts: {_bits(d)}"),
     EventCode.GUARD_ENDED: _Words("guard-ended", _INFO, lambda d: "the node's guard lets go"),

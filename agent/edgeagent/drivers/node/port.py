@@ -14,6 +14,9 @@ from edgeagent_sdk.errors import DriverError
 #: A port that is not there is looked for this often; a look costs next to nothing.
 _LOOK_S = 0.5
 
+#: More than any frame.
+_CHUNK_BYTES = 4096
+
 #: A drain ends here even if somebody babbles on.
 _DRAIN_MAX_S = 0.5
 
@@ -52,7 +55,8 @@ class Port:
             raise gone(self.path) from None
 
     def read(self, count: int, deadline_s: float) -> bytes:
-        """Up to `count` bytes; fewer when `deadline_s` of the monotonic clock has come.
+        """At least `count` bytes, and what has come with them; fewer once `deadline_s` of the monotonic
+        clock has come.
 
         Raises DriverError if the port is gone.
         """
@@ -61,14 +65,14 @@ class Port:
             wait_s = deadline_s - time.monotonic()
             if not self._poll.poll(max(0.0, 1e3 * wait_s)):
                 break
-            data += self._take(count - len(data))
+            data += self._take()
         return data
 
     def drain(self, silence_s: float) -> None:
         """Read away whatever comes until nothing has for `silence_s`. Raises DriverError."""
         until = time.monotonic() + _DRAIN_MAX_S
         while time.monotonic() < until and self._poll.poll(1e3 * silence_s):
-            self._take(4096)
+            self._take()
 
     def close(self) -> None:
         """Let go of it; may be called twice."""
@@ -77,9 +81,9 @@ class Port:
         except OSError:
             pass  # the adapter is gone, and the file with it
 
-    def _take(self, count: int) -> bytes:
+    def _take(self) -> bytes:
         try:
-            data = os.read(self._fd, count)
+            data = os.read(self._fd, _CHUNK_BYTES)
         except BlockingIOError:
             return b""
         except OSError:
