@@ -38,13 +38,19 @@ class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Breakers:
-    """The constants of r three-pole breakers; shape (r,)."""
+    """The constants of r three-pole breakers; shape (r,).
+
+    Attributes:
+        trip_heat: θ at which the bimetal trips, k².
+        instant: (I/In)² at which the coil does.
+        reset_heat: θ below which it can be closed.
+    """
 
     rated_a: Array
-    hold: Array
     tau_s: Array
+    trip_heat: Array
     instant: Array
-    reset: Array
+    reset_heat: Array
 
 
 @dataclass(frozen=True)
@@ -75,10 +81,10 @@ def breakers(name: str, rated_a: Array) -> Breakers:
     rated_a = np.asarray(rated_a, float)
     return Breakers(
         rated_a=rated_a,
-        hold=np.full_like(rated_a, curve.hold),
         tau_s=np.full_like(rated_a, curve.tau_s),
-        instant=np.full_like(rated_a, curve.instant),
-        reset=np.full_like(rated_a, curve.reset),
+        trip_heat=np.full_like(rated_a, curve.hold**2),
+        instant=np.full_like(rated_a, curve.instant**2),
+        reset_heat=np.full_like(rated_a, curve.reset),
     )
 
 
@@ -99,8 +105,8 @@ def carry(
     """
     load = np.square(current_a / breakers.rated_a)
     heat = load + (state.heat - load) * np.exp(-dt_s / breakers.tau_s)
-    trips = ((heat >= breakers.hold**2) | (load >= breakers.instant**2)).any(axis=0)
-    latches = close & (heat < breakers.reset).all(axis=0)
+    trips = ((heat >= breakers.trip_heat) | (load >= breakers.instant)).any(axis=0)
+    latches = close & (heat < breakers.reset_heat).all(axis=0)
     return BreakerState(heat, (state.closed | latches) & ~trips)
 
 
@@ -108,6 +114,6 @@ def trip_time_s(breakers: Breakers, current_a: Array) -> Array:
     """How long a cold breaker carries a constant current; infinite if for ever. Shape (r,)."""
     load = (current_a / breakers.rated_a) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        by_heat = breakers.tau_s * np.log(load / (load - breakers.hold**2))
-    thermal = np.where(load > breakers.hold**2, by_heat, np.inf)
-    return np.where(load >= breakers.instant**2, 0.0, thermal)
+        by_heat = breakers.tau_s * np.log(load / (load - breakers.trip_heat))
+    thermal = np.where(load > breakers.trip_heat, by_heat, np.inf)
+    return np.where(load >= breakers.instant, 0.0, thermal)
