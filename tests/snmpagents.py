@@ -84,3 +84,23 @@ def _answers(port: int, security: Security) -> Callable[[], bool]:
         return True
 
     return answers
+
+
+def many_outlets(recording: Path, target: Path, place: int, under: Sequence[str], count: int) -> Path:
+    """A recording with `count` outlets like the first of another.
+
+    Args:
+        place: where in its variables' names an outlet's number stands.
+        under: the beginnings of those names.
+    """
+    rows: dict[tuple[int, ...], str] = {}
+    for line in recording.read_text("utf-8").splitlines():
+        text, _, rest = line.partition("|")
+        name = tuple(map(int, text.split(".")))
+        outlet = any(text.startswith(f"{front}.") for front in under)
+        for number in range(1, count + 1) if outlet and name[place] == 1 else [0]:
+            own = (*name[:place], number, *name[place + 1 :]) if number else name
+            rows.setdefault(own, rest)
+    lines = [".".join(map(str, name)) + f"|{rest}" for name, rest in sorted(rows.items())]
+    target.write_text("\n".join(lines) + "\n")
+    return target

@@ -11,8 +11,8 @@ from edgeagent_sdk.channel import Fault
 from edgeagent_sdk.driver import Actuator, ActuatorInfo
 from edgeagent_sdk.errors import DriverError
 
-#: A relay, and the PDU's own idea of it, follow within that; an agent may take one second to look again.
-_FOLLOWS_S = 2.0
+#: A relay, and the PDU's own idea of it, follow within that.
+_FOLLOWS_S = 1.0
 _LOOK_S = 0.1
 
 
@@ -34,7 +34,7 @@ class OutletActuator(Actuator):
         return value
 
     def set(self, value: float) -> None:
-        """Switch it, and wait until the device says that it is switched, two seconds at most."""
+        """Switch it, and wait until the device says that it is switched, one second at most."""
         switch = self._point.switch
         assert switch is not None
         write = switch.on if value >= 0.5 else switch.off

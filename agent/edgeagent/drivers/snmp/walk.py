@@ -66,14 +66,6 @@ def _add(session: Session, cells: Cells, index: Index, value: VarValue) -> None:
     cells[index] = value
 
 
-def at(cells: Cells, index: Index) -> VarValue:
-    """The cell of a row: with its index, or the front part of it, or the only one there is."""
-    for length in range(len(index), 0, -1):
-        if index[:length] in cells:
-            return cells[index[:length]]
-    return cells.get((0,))
-
-
 def text(value: VarValue) -> str:
     """A cell as text."""
     if isinstance(value, bytes):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edgeagent.drivers.snmp import SnmpSensor, sensor
 from edgeagent.drivers.snmp.profile import load, profiles
@@ -124,7 +126,7 @@ def test_another_device_in_its_place_is_refused(make: Make) -> None:
 
 LIES: list[tuple[str, int | bytes, str, str]] = [
     (SENTRY + "8.3.1.3.1.1.1", -1, "current/outlet-aa1", "-1: not available"),
-    (SENTRY + "8.3.1.1.1.1.1", 0, "state/outlet-aa1", "no state it can be in"),
+    (SENTRY + "8.3.1.1.1.1.1", 0, "state/outlet-aa1", "no state of it"),
     (SENTRY + "8.3.1.2.1.1.1", 9, "power/outlet-aa1", "read error"),
     (SENTRY + "8.3.1.7.1.1.1", b"n/a", "power/outlet-aa1", "no number"),
     (SENTRY + "8.3.1.14.1.1.1", 100, "energy/outlet-aa1", "fell from 123.457 to 0.1 kWh"),
@@ -145,6 +147,34 @@ def test_a_lie_is_a_fault_and_its_neighbours_are_read(
     assert isinstance(fault, Fault) and reason in fault.reason
     others = {k: v for k, v in after.items() if not k.endswith(channel.partition("/")[2])}
     assert others == {k: v for k, v in before.items() if k in others}
+
+
+def test_a_scale_that_is_no_scale_is_a_fault(make: Make) -> None:
+    device, recording = make("raritan-pdu2")
+    recording.cells[arcs(RARITAN + "3.5.4.1.7.1.1.5")] = 4_000_000_000
+    device.open()
+    got = readings(device)
+    assert isinstance(got["power/outlet-1"], Fault)
+    assert got["power/outlet-2"] == 282
+
+
+STRANGE = st.one_of(st.none(), st.integers(-(2**63), 2**64), st.binary(max_size=20))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(NAMES), data=st.data())
+def test_nothing_that_a_device_says_breaks_the_driver(make: Make, name: str, data: st.DataObject) -> None:
+    device, recording = make(name)
+    for moment in ("before it is opened", "while it is read"):
+        for oid in data.draw(st.lists(st.sampled_from(sorted(recording.cells)), max_size=20), label=moment):
+            recording.cells[oid] = data.draw(STRANGE)
+        try:
+            channels = device.open() if moment.startswith("before") else device._points
+            values = device.read()
+        except DriverError:
+            return
+        assert len(values) == len(channels)
+        assert all(isinstance(value, float | Fault) for value in values)
 
 
 def test_energy_goes_on_over_a_reset_and_a_restart_of_the_agent(make: Make, tmp_path: Any) -> None:
