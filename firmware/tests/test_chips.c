@@ -143,7 +143,10 @@ static void test_fans_are_verified(void **state) {
     fans_drive(duty, now_ms + VERIFY_MS);
     assert_int_equal(duty_of(1), 8000);
     assert_int_equal(duty_of(0), 7000);
-    now_ms += VERIFY_MS;
+    unsigned before = fake_transfers;
+    fans_drive(duty, now_ms + 2 * VERIFY_MS);
+    assert_int_equal(fake_transfers - before, 4);  // found as it should be, it is not written
+    now_ms += 2 * VERIFY_MS;
 }
 
 int main(void) {

@@ -268,6 +268,7 @@ static void test_store_that_fails(void **state) {
     store.full = true;
     node.settings_changed = true;
     memory_keep(&node, 10);
+    assert_int_equal(told(EVENT_CODE_STORAGE_FAILED), 1);
     node.energy.total_mj = 9;
     memory_keep(&node, 2 * MINUTE_MS);
     assert_int_equal(node.health.storage_writes, 1);

@@ -32,6 +32,7 @@ static void lease(unsigned output, uint16_t setpoint, uint16_t lease_ms) {
 static void test_before_the_first_pass(void **state) {
     (void)state;
     begin();
+    assert_int_equal(node.outputs.of[OUTPUT_RELAY1].effective, 0);
     node_tick(&node, 0);
     assert_int_equal(node.measurement.valid, 0);
     for (unsigned i = 0; i < CHANNELS; i++) {

@@ -127,6 +127,16 @@ static void test_adm1272(void **state) {
     assert_int_equal(reading.pin_mw, row->reading.pin_mw);
 }
 
+// While it is set up, it measures nothing.
+static void test_adm1272_stops(void **state) {
+    (void)state;
+    begin();
+    hold(0xD3, 1);
+    fake_refused = 3;  // the new set-up
+    assert_false(adm1272_init(BUS, ADDRESS));
+    assert_int_equal(chip->registers[0][0xD3][0], 0);
+}
+
 static void test_max31785(void **state) {
     int32_t speed_rpm;
     uint16_t duty;
@@ -221,6 +231,7 @@ int main(void) {
     ROWS(test_tmp105, tmp105s)
     ROWS(test_emc1413, emc1413s)
     ROWS(test_adm1272, adm1272s)
+    TEST(test_adm1272_stops);
     TEST(test_max31785);
     TEST(test_direct);
     TEST(test_refused_at_every_transfer);

@@ -64,7 +64,7 @@ static bool empty(unsigned kind) {
     return true;
 }
 
-// All kinds are as the first `n` saves left them, but the one that save `n` was about may have its value, too.
+// All kinds are as the first `n` saves left them; the one that save `n` was about may have its value, too.
 static void assert_old_or_new(unsigned n) {
     for (unsigned kind = 1; kind < STORE_KINDS; kind++) {
         int last = last_of(kind, n);
@@ -166,6 +166,21 @@ static void test_refused_or_absent(void **state) {
     assert_false(store_load(STORE_ENERGY, data, 9));
 }
 
+// A chip that does not answer when it is looked for, and then does, is not written to.
+static void test_a_chip_that_was_not_found(void **state) {
+    static uint8_t before[FAKE_FLASH_BYTES];
+    (void)state;
+    fake_flash_new();
+    assert_true(store_open() && save(0) && save(1));
+    memcpy(before, fake_flash, sizeof before);
+    fake_absent = true;
+    assert_false(store_open());
+    assert_false(save(2) || save(6) || holds(0));
+    assert_memory_equal(fake_flash, before, sizeof before);
+    fake_absent = false;
+    assert_true(store_open() && holds(0) && holds(1));
+}
+
 // A chip that is full of something else, and one whose newest record has lost a bit.
 static void test_garbage_is_no_record(void **state) {
     uint8_t data[8] = {0};
@@ -203,9 +218,13 @@ static void test_wear(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_newest_is_found_again), cmocka_unit_test(test_power_cut_at_every_step),
-        cmocka_unit_test(test_many_cuts_in_a_row),    cmocka_unit_test(test_a_write_that_fails),
-        cmocka_unit_test(test_refused_or_absent),     cmocka_unit_test(test_garbage_is_no_record),
+        cmocka_unit_test(test_newest_is_found_again),
+        cmocka_unit_test(test_power_cut_at_every_step),
+        cmocka_unit_test(test_many_cuts_in_a_row),
+        cmocka_unit_test(test_a_write_that_fails),
+        cmocka_unit_test(test_a_chip_that_was_not_found),
+        cmocka_unit_test(test_refused_or_absent),
+        cmocka_unit_test(test_garbage_is_no_record),
         cmocka_unit_test(test_wear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
