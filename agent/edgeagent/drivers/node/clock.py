@@ -17,9 +17,9 @@ _MS = 1_000_000
 _SPAN_NS = 5 * 10**9
 _SPANS = 24
 
-#: A drift is told from this span on; crystals and RC oscillators drift by less than the limit.
-_DRIFT_FROM_NS = 30 * 10**9
-_DRIFT_MAX = 0.02
+#: A drift is believed once it is known this well, and up to what oscillators do; until then, so much
+#: is possible. Each is in parts of time.
+_DRIFT_DOUBT, _DRIFT_MAX, _DRIFT_UNKNOWN = 1e-4, 0.02, 1e-3
 
 
 class _Sample(NamedTuple):
@@ -37,6 +37,7 @@ class NodeClock:
 
     def __init__(self) -> None:
         self.drift = 0.0
+        self._drift_known = False
         self._best: deque[_Sample] = deque(maxlen=_SPANS)
         self._reference = _Sample(0, 0, 0)
         self._span_ns = 0
@@ -64,7 +65,7 @@ class NodeClock:
     def forget(self) -> None:
         """The node began again."""
         self._best.clear()
-        self.drift = 0.0
+        self.drift, self._drift_known = 0.0, False
 
     def host_ns(self, uptime_ms: int) -> int:
         """The host's monotonic time of a moment of the node's. Only while `known`."""
@@ -77,14 +78,15 @@ class NodeClock:
         return self._doubt(self._reference, host_ns)
 
     def _doubt(self, sample: _Sample, at_ns: int) -> int:
-        """Grows with age: by a tenth of a thousandth while the drift is known, else by a thousandth."""
-        per = 10_000 if self.drift else 1_000
-        return sample.doubt_ns + abs(at_ns - sample.at_ns) // per
+        """Grows with the sample's age."""
+        grows = _DRIFT_DOUBT if self._drift_known else _DRIFT_UNKNOWN
+        return sample.doubt_ns + round(grows * abs(at_ns - sample.at_ns))
 
     def _fit(self) -> None:
         first, last = self._best[0], self._best[-1]
         span_ns = last.at_ns - first.at_ns
-        if span_ns >= _DRIFT_FROM_NS:
+        if first.doubt_ns + last.doubt_ns < _DRIFT_DOUBT * span_ns:
             drift = (first.offset_ns - last.offset_ns) / span_ns
             self.drift = max(-_DRIFT_MAX, min(_DRIFT_MAX, drift))
+            self._drift_known = True
         self._reference = min(self._best, key=lambda sample: self._doubt(sample, last.at_ns))
