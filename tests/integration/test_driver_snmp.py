@@ -255,20 +255,36 @@ def test_other_variables_than_asked_for_are_refused() -> None:
     liar.socket.close()
 
 
-def test_an_outlet_is_switched_in_the_simulator(tmp_path: Path) -> None:
-    """The simulator keeps what is written where its recording says so."""
-    recording = tmp_path / "public.snmprec"
-    lines = (DEVICES / "sentry4.snmprec").read_text("utf-8").splitlines()
-    control = "1.3.6.1.4.1.1718.4.1.8.5.1.2.1.1.1"
-    lines = [f"{control}|2:writecache|value=0" if line.startswith(f"{control}|") else line for line in lines]
-    recording.write_text("\n".join(lines) + "\n")
+#: Reads outlets where they are written: "Getting this variable will return the outlet state" (PowerNet-MIB).
+OWN_PROFILE = """
+title = "a PDU of one's own"
+source = "PowerNet-MIB"
+probe = ["{control}"]
+[[table]]
+name = "plug"
+[[table.column]]
+oid = "{control}"
+quantity = "state"
+codes = {{ 1 = 1.0, 2 = 0.0 }}
+switch = {{ on = {{ oid = "{control}", value = 1 }}, off = {{ oid = "{control}", value = 2 }} }}
+"""
+
+
+def test_an_outlet_is_switched_by_a_profile_of_ones_own(tmp_path: Path) -> None:
+    control = "1.3.6.1.4.1.318.1.1.26.9.2.4.1.5"
+    profile, recording = tmp_path / "mine.toml", tmp_path / "public.snmprec"
+    profile.write_text(OWN_PROFILE.format(control=control))
+    # The simulator's own way to keep what is written.
+    outlets = "".join(f"{control}.{outlet}|2:writecache|value=1\n" for outlet in (1, 2))
+    recording.write_text(f"1.3.6.1.2.1.1.3.0|67|100\n{outlets}")
     with snmpsim(tmp_path, [recording]) as service:
-        sensor = SnmpSensor(Host(), options(service.port, timeout_ms=5000))
-        sensor.open()
-        outlet = {a.info.name: a for a in sensor.actuators()}["outlet-aa1"]
-        outlet.set(1.0)
-        with session(service.port, timeout_ms=5000) as made:
-            assert made.get([ber.oid(control)]) == [1]
+        sensor = SnmpSensor(Host(), options(service.port, timeout_ms=5000, profile=str(profile)))
+        assert [channel.name for channel in sensor.open()] == ["plug-1", "plug-2"]
+        first, second = sensor.actuators()
+        for value in (0.0, 1.0, 0.0):
+            first.set(value)
+            assert (first.get(), second.get()) == (value, 1.0)
+            assert list(sensor.read()) == [value, 1.0]
         sensor.close()
 
 
