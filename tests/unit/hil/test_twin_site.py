@@ -89,7 +89,7 @@ def test_half_the_step_halves_the_error() -> None:
         state, _ = after(_MIXED, start(_MIXED), inputs, round(30 / dt_s), dt_s)
         return np.append(state.servers.junction_c.ravel(), state.loops.return_c)
 
-    exact = warmed_c(1 / 32)
+    exact = warmed_c(1 / 16)
     errors = [np.abs(warmed_c(dt_s) - exact).max() for dt_s in (2.0, 1.0, 0.5)]
     assert errors[1] < 1.0, "a step of one second is good to a kelvin"
     assert all(1.7 < coarse / fine < 2.3 for coarse, fine in pairwise(errors))

@@ -34,7 +34,7 @@ def working(site: Site, demand: float | np.ndarray, **changes: Any) -> SiteInput
     return replace(inputs, servers=replace(inputs.servers, demand=demands, **changes))
 
 
-def settled(site: Site, inputs: SiteInputs, *, steps: int = 300, dt_s: float = 20.0) -> SiteOutputs:
+def settled(site: Site, inputs: SiteInputs, *, steps: int = 150, dt_s: float = 20.0) -> SiteOutputs:
     """What a site does once it has come to rest."""
     return after(site, start(site), inputs, steps, dt_s)[1]
 
