@@ -22,8 +22,8 @@ from edgeagent_sdk.errors import EdgeError
 
 _IDENTITY: Final = {"Mn": "edgeagent", "Md": "twin meter", "Vr": "1", "SN": "twin-1"}
 
-#: EN 50160: supply voltage stays within 10 % of the nominal one; below 1 % (EN 50160, 3.3) it is interrupted.
-_UNDER_SHARE, _FAILED_SHARE = 0.9, 0.01
+#: EN 50160:2010: the voltage stays within 10 % of the nominal one; below 5 % the supply is interrupted.
+_UNDER_SHARE, _FAILED_SHARE = 0.9, 0.05
 
 _START_S: Final = 10.0
 

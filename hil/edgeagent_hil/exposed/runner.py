@@ -30,7 +30,8 @@ class Runner:
     """Advances a site, with a workload and devices.
 
     Args:
-        speed: seconds of the twin in a second of the clock; 0 as fast as it goes.
+        speed: seconds of the twin in a second of the clock; 0 as fast as it goes. Whoever reads counters of
+            energy by the wall clock then sees power that is so many times higher.
 
     Attributes:
         state, inputs, outputs: the site's, of the last step. `inputs` may be replaced between steps; demand

@@ -1,4 +1,4 @@
-"""Fans: the affinity laws (flow ∝ n, power ∝ n³; ISO 13348, ASHRAE Handbook, HVAC Systems, ch. 21)."""
+"""Fans: the affinity laws (flow ∝ n, power ∝ n³; ASHRAE Handbook, HVAC Systems and Equipment, ch. 21)."""
 
 from __future__ import annotations
 
