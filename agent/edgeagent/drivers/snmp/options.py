@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edgeagent.drivers.snmp.keys import User
 from edgeagent.drivers.snmp.message import Community, Security
 from edgeagent.drivers.snmp.session import Session
-from edgeagent.drivers.snmp.usm import User, UserSecurity
+from edgeagent.drivers.snmp.usm import UserSecurity
 from edgeagent_sdk.driver import Options
 from edgeagent_sdk.errors import DriverError
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeagent.drivers.snmp import ber
 from edgeagent.drivers.snmp.ber import Malformed
+from edgeagent.drivers.snmp.envelope import Envelope, scoped, seal
+from edgeagent.drivers.snmp.keys import User, extended_key, localized_key
 from edgeagent.drivers.snmp.message import GET, REPORT, RESPONSE, request
-from edgeagent.drivers.snmp.usm import User, UserSecurity, extended_key, localized_key
+from edgeagent.drivers.snmp.usm import UserSecurity
 from edgeagent_sdk.errors import DriverError
 
 ENGINE = bytes.fromhex("000000000000000000000002")
@@ -48,10 +52,11 @@ def acquainted(user: User, *, boots: int = 5, time_s: int = 1000) -> UserSecurit
     return side
 
 
-def _report(oid: str) -> bytes:
-    pdu = request(REPORT, 1, 0, 0, ber.bind(ber.oid(oid), ber.integer(1, 0x41)))
-    context = ber.tlv(ber.OCTETS, ENGINE) + ber.tlv(ber.OCTETS, b"")
-    return ber.tlv(ber.SEQUENCE, context + pdu)
+def report(number: int, *, message_id: int = 77, time_s: int = 1000) -> bytes:
+    """An agent's unsigned report of one of RFC 3414's counters."""
+    what = ber.bind(ber.oid(f"1.3.6.1.6.3.15.1.1.{number}.0"), ber.integer(1, 0x41))
+    pdu = scoped(ENGINE, b"", request(REPORT, message_id, 0, 0, what))
+    return seal(Envelope(message_id, 0, ENGINE, 5, time_s, b"", b"", b""), pdu)[0]
 
 
 ANSWER = request(RESPONSE, 77, 0, 0, ber.bind(ber.oid("1.3.6.1.2.1.1.3.0"), ber.integer(4711, 0x43)))
@@ -119,19 +124,32 @@ REPORTS = [
 @pytest.mark.parametrize(("number", "words"), REPORTS)
 def test_a_refusal_is_told_with_its_remedy(number: int, words: str) -> None:
     side = acquainted(SECURITY[2])
-    report = side._message(1, 0, b"", _report(f"1.3.6.1.6.3.15.1.1.{number}.0"))
+    side.wrap(ANSWER, 77)
     with pytest.raises(DriverError, match=words):
-        side.unwrap(report)
+        side.unwrap(report(number))
+
+
+@pytest.mark.parametrize(("number", "message_id"), [(3, 76), (4, 76), (2, 77)])
+def test_a_report_that_anybody_may_have_made_is_none(number: int, message_id: int) -> None:
+    side = acquainted(SECURITY[2])
+    side.wrap(ANSWER, 77)
+    with pytest.raises(Malformed, match="report"):
+        side.unwrap(report(number, message_id=message_id))
 
 
 def test_the_agent_is_met_first_and_then_asked() -> None:
-    side = UserSecurity(SECURITY[1], "10.0.0.5:161")
-    first = side.wrap(request(GET, 1, 0, 0, b""), 1)
-    assert b"u" not in first[12:40] and side._engine_id == b""
-    agent = acquainted(User(""))
-    assert side.unwrap(agent._message(1, 0, b"", _report("1.3.6.1.6.3.15.1.1.4.0"), b"", 1000)) is None
-    assert side._engine_id == ENGINE
+    side = UserSecurity(SECURITY[1]._replace(name="somebody"), "10.0.0.5:161")
+    assert b"somebody" not in side.wrap(request(GET, 77, 0, 0, b""), 77)
+    assert side.unwrap(report(4)) is None
+    assert b"somebody" in side.wrap(ANSWER, 77)
     assert acquainted(SECURITY[1]).unwrap(side.wrap(ANSWER, 77)) is not None
+
+
+def test_without_the_package_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers", None)
+    UserSecurity(SECURITY[1], "")
+    with pytest.raises(DriverError, match=r"pip install 'edgeagent\[snmp\]'"):
+        UserSecurity(SECURITY[2], "")
 
 
 def test_a_salt_is_never_used_twice() -> None:
