@@ -32,7 +32,8 @@ class Hold:
         self.lease = lease
         self.began: bool = False
         self.busy = False
-        self.before = before if before and before.began else None
+        # One that never began has nothing to come back to but what was before it.
+        self.before: Hold | None = before if before is None or before.began else before.before
         self.wait_until_ns = self.refresh_ns = 0
         self._info, self._remarks = wanted.info, list(wanted.remarks)
         self._answer: Answer | None = answer

@@ -301,6 +301,24 @@ def test_a_device_that_refuses_leaves_what_held_before(desk: Desk) -> None:
     assert desk.release()[1]["value"] == 300.0
 
 
+@both
+def test_of_two_caps_at_once_the_later_counts(desk: Desk) -> None:
+    """If neither can be taken, what held before both of them holds on."""
+    desk.cap(200.0)
+    for trouble, holds in (("out of order", 200.0), ("", 400.0)):
+        desk.world.free.clear()
+        desk.world.trouble, count = trouble, len(desk.answers)
+        for value in (300.0, 400.0):
+            body = {"device": "psu", "actuator": "limit", "value": value, "lease_s": 60.0}
+            desk.control.cap(body, desk.answer)
+        desk.world.free.set()
+        wait_until(lambda count=count: len(desk.answers) == count + 2, "both answers")  # type: ignore[misc]
+        assert desk.answers[-2][2] == "another cap came after it"
+        assert desk.answers[-1][2] == trouble
+        desk.world.trouble = ""
+        wait_until(lambda holds=holds: desk.world.holds == holds, "what counts")  # type: ignore[misc]
+
+
 def test_a_first_cap_that_is_refused_leaves_nothing(desk: Desk) -> None:
     desk.world.trouble = "out of order"
     assert desk.cap()[0] is Outcome.REFUSED
