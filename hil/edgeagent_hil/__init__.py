@@ -1,1 +1,1 @@
-"""edgeagent_hil: what stands in for the field: fleets of made-up nodes, and later the twin and the rig."""
+"""edgeagent_hil: what stands in for the field: fleets of made-up nodes, the twin of a plant, and the rig."""
