@@ -41,6 +41,7 @@ class Habits:
         raw: bytes to be sent in the place of a resource.
         moved: path → where a GET is sent on to.
         keeps: whether connections are kept.
+        expands: whether it does what it says of ``$expand``.
         accepts_s: a PATCH is only accepted (202), and done after so many seconds; 0 to do it at once.
     """
 
@@ -52,6 +53,7 @@ class Habits:
     raw: dict[str, bytes] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
     keeps: bool = True
+    expands: bool = True
     accepts_s: float = 0.0
 
 
@@ -61,6 +63,7 @@ class Bmc:
     def __init__(self, resources: dict[str, Json], habits: Habits) -> None:
         self.resources, self.habits = resources, habits
         self.requests: list[str] = []
+        self.moved_with: list[dict[str, str]] = []
         self.tokens: list[str] = []
         self.logins = 0
         self.connections = 0
@@ -124,6 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _get(self) -> None:
         bmc, path = self.server.bmc, urlsplit(self.path).path
         if path in bmc.habits.moved:
+            bmc.moved_with.append(dict(self.headers))
             return self._answer(308, None, Location=bmc.habits.moved[path])
         if path != "/redfish/v1/" and not self._known():
             return self._refuse(401, "Authorization failed.")
@@ -135,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(200, self._expanded(bmc.resources[path]), **headers)
 
     def _expanded(self, body: Json) -> Json:
-        if "$expand=." not in self.path or "Members" not in body:
+        if not self.server.bmc.habits.expands or "$expand=." not in self.path or "Members" not in body:
             return body
         members = [self.server.bmc.resources[member["@odata.id"]] for member in body["Members"]]
         return body | {"Members": members}

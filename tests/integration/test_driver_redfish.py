@@ -103,12 +103,19 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", ["new", "old"])
-@pytest.mark.parametrize("expand", [True, False], ids=["expanded", "one by one"])
-def test_everything_is_read_once_and_on_one_connection(name: str, expand: bool) -> None:
+@pytest.mark.parametrize(
+    ("says", "expands"),
+    [
+        pytest.param(True, True, id="expanded"),
+        pytest.param(True, False, id="promised only"),
+        pytest.param(False, False, id="one by one"),
+    ],
+)
+def test_everything_is_read_once_and_on_one_connection(name: str, says: bool, expands: bool) -> None:
     resources = tree(name)
-    if not expand:
+    if not says:
         resources["/redfish/v1/"].pop("ProtocolFeaturesSupported", None)
-    with serve(resources) as bmc, opened(bmc) as made:
+    with serve(resources, Habits(expands=expands)) as bmc, opened(bmc) as made:
         assert good(made) == pytest.approx(READINGS[name])
         assert reasons(made) == FAULTS[name]
         bmc.requests.clear()
@@ -257,6 +264,34 @@ def test_a_broken_resource_costs_its_own_channels(spoil: Spoil, channel: str, re
         spoil(bmc)
         assert reason in reasons(made)[channel]
         assert good(made)["power/psu-bay1-in"] == 190.5
+
+
+_NOWHERE = {"@odata.id": "/redfish/v1/Nowhere"}
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("EnvironmentMetrics", _NOWHERE),
+        ("PowerSubsystem", _NOWHERE),
+        ("ThermalSubsystem", {"@odata.id": 7}),
+        ("Sensors", {}),
+        ("Controls", None),
+    ],
+)
+def test_a_link_that_leads_nowhere_costs_what_is_behind_it(name: str, target: Any) -> None:
+    resources = tree("new")
+    resources[CHASSIS][name] = target
+    with serve(resources) as bmc, opened(bmc) as made:
+        assert len(good(made)) >= 8
+        assert not {reason for reason in reasons(made).values() if "Unavailable" not in reason}
+
+
+def test_a_bmc_that_shows_no_chassis_is_told() -> None:
+    resources = tree("new")
+    del resources["/redfish/v1/"]["Chassis"]
+    with serve(resources) as bmc, pytest.raises(DriverError, match="no chassis there shows what it measures"):
+        sensor(bmc).open()
 
 
 @pytest.mark.parametrize(
@@ -416,6 +451,21 @@ def test_redirects_are_followed_on_the_same_host_only() -> None:
                 bmc.habits.moved[POWER] = target
                 with pytest.raises(DriverError, match=why):
                     made.read()
+
+
+def test_no_credentials_go_where_it_redirects_to_tls(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with (
+        serve(tree("new"), pair=authority.issue("bmc", "IP:127.0.0.1")) as safe,
+        serve({}, Habits()) as open_,
+    ):
+        open_.habits.moved = {path: safe.url + path for path in safe.resources}
+        with opened(open_, ca_file=str(authority.ca)) as made:
+            assert good(made) == pytest.approx(READINGS["new"])
+            assert made.actuators()[0].get() == 500.0
+            assert "password-in-clear" not in [kind for kind, *_ in made.occurrences()]
+        assert open_.requests == ["GET /redfish/v1/"]
+        assert not {"X-Auth-Token", "Authorization"} & open_.moved_with[0].keys()
 
 
 def test_a_bmc_that_keeps_no_connection_and_one_that_comes_back() -> None:

@@ -57,6 +57,11 @@ class Http:
         self._connection: HTTPConnection | None = None
         self._ended = False
 
+    @property
+    def base(self) -> str:
+        """The address that answers: the url, or where it redirected to."""
+        return f"{self._place.scheme}://{self._place.netloc}"
+
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Send a request, and follow where a GET is sent on to, on the same host.
 

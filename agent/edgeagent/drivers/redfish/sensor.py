@@ -64,16 +64,20 @@ class RedfishSensor(Sensor):
     def open(self) -> Sequence[Channel]:
         """Log in and find out what the BMC measures."""
         options: RedfishOptions = self.options
-        self._warn_of_the_line()
         tls = context(options.verify, options.ca_file)
         self._session = Session(options.username, options.secret(), basic=options.auth == "basic")
-        self._asking, self._setting = (
-            Client(Http(options.url.rstrip("/"), tls, options.timeout_s), self._session) for _ in range(2)
-        )
+        self._asking = Client(Http(options.url.rstrip("/"), tls, options.timeout_s), self._session)
         begun_ns = time.monotonic_ns()
         walker = Walker(self._asking, sensors=options.sensors)
+        # A BMC may redirect to TLS: no credentials go to where it did so.
+        self._setting = Client(Http(self._asking.http.base, tls, options.timeout_s), self._session)
+        self._warn_of_the_line(self._asking.http.base)
         self._session.begin(self._asking.http, walker.root.sessions)
         self._chassis = walker.chassis(options.chassis)
+        if not self._chassis:
+            raise DriverError(
+                f"{options.url}: no chassis there shows what it measures", "may the user see it?"
+            )
         self._recognize({chassis.name: chassis.serial_number for chassis in self._chassis})
         seen = look(walker.get, self._sources)
         self._channels = self._readout.take_up(seen, several=len(self._chassis) > 1)
@@ -174,14 +178,14 @@ class RedfishSensor(Sensor):
                     "be set; set limit_min_w and limit_max_w to use it",
                 )
 
-    def _warn_of_the_line(self) -> None:
+    def _warn_of_the_line(self, base: str) -> None:
         options: RedfishOptions = self.options
-        if options.url.startswith("http:") and options.username:
-            self._tell("password-in-clear", f"{options.url}: the password goes over the network in clear")
-        elif not options.verify:
+        if base.startswith("http:") and options.username:
+            self._tell("password-in-clear", f"{base}: the password goes over the network in clear")
+        elif base.startswith("https:") and not options.verify:
             self._tell(
                 "certificate-not-verified",
-                f"{options.url}: verify = false: whoever answers there is taken for the BMC and gets the "
+                f"{base}: verify = false: whoever answers there is taken for the BMC and gets the "
                 "password; give the CA as ca_file instead",
             )
 

@@ -151,7 +151,7 @@ class Walker:
 
     def _collection(self, uri: str) -> Iterator[str]:
         """What to ask for to see all members: the collection's pages if it can be expanded, else each."""
-        if self.root.expand and self.find(uri + self.root.expand):
+        if self.root.expand and _is_expanded(self.find(uri + self.root.expand)):
             yield from (page for page, _ in self._pages(uri + self.root.expand))
         else:
             yield from (member for _, page in self._pages(uri) for member in _addresses(page))
@@ -175,6 +175,12 @@ def serial_number(chassis: Json) -> str:
         if isinstance(text, str) and text.strip():
             return text.strip()
     return ""
+
+
+def _is_expanded(page: Json | None) -> bool:
+    """Whether a page has its members' contents, and not only their addresses."""
+    members = (page or {}).get("Members")
+    return isinstance(members, list) and any(len(m) > 1 for m in members if isinstance(m, dict))
 
 
 def _addresses(page: Json) -> Iterator[str]:
