@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from edgeagent.drivers.node import rtu
+from edgeagent.modbus import rtu
 from edgeagent_sdk.nodemap import (
     ACCESS,
     BLOCKS,

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.drivers.node.master import Master
 from edgeagent.drivers.node.node import Node
-from edgeagent.drivers.node.port import Port
+from edgeagent.modbus.serialport import SerialPort
 from edgeagent_hil.rig.drivers import NodeProtocol
 from edgeagent_hil.rig.line import Line
 from edgeagent_hil.rig.master import BAUD
@@ -35,7 +34,7 @@ def line(node: NodeProtocol, tmp_path: Path) -> Iterator[Line]:
 @pytest.fixture
 def driver(line: Line) -> Iterator[Node]:
     """Our driver at its end: it knows the node's clock, and setpoints are unlocked."""
-    driver = Node(Master(Port(str(line.port), BAUD), 1, ANSWER_S))
+    driver = Node.at(str(line.port), BAUD, 1, ANSWER_S)
     wait_until(lambda: driver.read(TELEMETRY)["sequence"] > 2, "all is measured")
     driver.unlock()
     yield driver
@@ -87,7 +86,7 @@ def test_answers_that_come_too_late(line: Line, driver: Node) -> None:
 
 
 def test_a_slow_node_within_its_time(line: Line) -> None:
-    patient = Node(Master(Port(str(line.port), BAUD), 1, 5.0, retries=0))
+    patient = Node.at(str(line.port), BAUD, 1, 5.0, retries=0)
     with line.slow(0.1):
         for _ in range(3):
             assert patient.read(TELEMETRY)["block"] == 0xB002
@@ -99,8 +98,8 @@ def test_pulled_out_in_the_middle(line: Line, driver: Node) -> None:
         with pytest.raises(DriverError, match="is not there"):
             driver.read(TELEMETRY)
         with pytest.raises(DriverError, match="is not there"):
-            Port(str(line.port), BAUD)
-    again = Node(Master(Port(str(line.port), BAUD), 1, ANSWER_S))
+            SerialPort(str(line.port), BAUD)
+    again = Node.at(str(line.port), BAUD, 1, ANSWER_S)
     assert again.read(TELEMETRY)["block"] == 0xB002
     again.close()
 

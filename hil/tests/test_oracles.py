@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.drivers.node.master import Master
 from edgeagent.drivers.node.node import Node
-from edgeagent.drivers.node.port import Port
 from edgeagent_hil.rig.drivers import NodeProtocol
 from edgeagent_hil.rig.master import BAUD
 from edgeagent_sdk.nodemap import (
@@ -64,7 +62,7 @@ def ours(node: NodeProtocol) -> Reader:
 
 def _read(port: Path, block: Block) -> dict[str, int]:
     """By a driver that holds the port no longer than it needs it."""
-    driver = Node(Master(Port(str(port), BAUD), 1, 1.0))
+    driver = Node.at(str(port), BAUD, 1, 1.0)
     try:
         return driver.read(block)
     finally:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgeagent.drivers.node.master import Master
 from edgeagent.drivers.node.node import Node
-from edgeagent.drivers.node.port import Port
+from edgeagent.modbus.bus import join
+from edgeagent.modbus.master import Master
+from edgeagent.modbus.rtu import Rtu
 from edgeagent_hil.rig.boards import board
 from edgeagent_hil.rig.line import flipped
 from edgeagent_hil.rig.machine import Machine
@@ -61,7 +62,7 @@ def emulated(directory: Path) -> Iterator[Machine]:
 @contextmanager
 def opened(port: Path, timeout_s: float = 0.5) -> Iterator[Node]:
     """The node at a port, by the agent's own master."""
-    node = Node(Master(Port(str(port), 115_200), 1, timeout_s))
+    node = Node.at(str(port), 115_200, 1, timeout_s)
     try:
         node.identify()
         yield node
@@ -85,18 +86,27 @@ def agent(
         yield service
 
 
-class NoisyPort(Port):
-    """A line in memory on which each bit is wrong with probability `error_rate`, both ways.
+class NoisyPort:
+    """A line in memory on which each bit is wrong with probability `error_rate`, both ways: a `Stream`.
 
     The slave answers within the call, and silence takes no time: what is lost is lost at once.
     """
 
     def __init__(self, answer: Callable[[bytes], bytes], error_rate: float, seed: int) -> None:
-        self.path = "noise"
+        self.name = self.key = self.manner = "noise"
+        self.ordered = False
         self.frames = 0
         self._answer, self._error_rate = answer, error_rate
         self._random = random.Random(seed)
         self._waiting = b""
+
+    def node(self, timeout_s: float) -> Node:
+        """The node at its other end."""
+        return Node(Master(join(self), 1, timeout_s, hear_out=False))
+
+    def line(self) -> Rtu:
+        """It is its own place."""
+        return Rtu(self)
 
     def write(self, data: bytes) -> None:
         """A request on its way; frames are counted in both directions."""

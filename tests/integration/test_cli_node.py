@@ -90,7 +90,7 @@ def test_config_is_kept_and_read_back(line: SerialLine, model: ModelNode) -> Non
 
 def test_a_new_address_holds_at_once(line: SerialLine, model: ModelNode) -> None:
     assert node(line, "config", "slave_id=17").code == 0
-    assert "slave 1 does not answer" in node(line, "info").mistake
+    assert "unit 1 does not answer" in node(line, "info").mistake
     assert node(line, "info", "--slave-id", "17").code == 0
 
 
@@ -141,7 +141,7 @@ def test_calibrate_shows_all(line: SerialLine) -> None:
         (["calibrate", "power/in", "--point", "1:2", "--point", "1:3"], "take them far apart"),
         (["calibrate", "power/in", "--gain", "nan"], "must be a finite number"),
         (["calibrate", "power/in", "--gain", "3"], "3000000 is outside -500000 to 500000"),
-        (["info", "--slave-id", "9"], "slave 9 does not answer: silence for 200 ms"),
+        (["info", "--slave-id", "9"], "unit 9 does not answer: silence for 200 ms"),
     ],
 )
 def test_mistakes_are_told_in_one_line(line: SerialLine, arguments: list[str], why: str) -> None:

@@ -6,6 +6,7 @@ lock for that one exchange, so that devices on one line take turns and none wait
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Hashable
@@ -18,6 +19,15 @@ from edgeagent.modbus.serialport import SerialPort
 from edgeagent.modbus.stream import Stream
 from edgeagent.modbus.tcp import TcpStream
 from edgeagent_sdk.errors import DriverError
+
+
+class Line(Protocol):
+    """Frames on a stream: `Rtu` or `Mbap`."""
+
+    stream: Stream
+
+    def exchange(self, unit_id: int, request: bytes, timeout_s: float) -> bytes:
+        """As `Rtu.exchange`."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,8 @@ class Serial:
 
     @property
     def key(self) -> Hashable:
-        """What there is one bus for."""
-        return self.port
+        """The port itself, whatever name it was given by."""
+        return os.path.realpath(self.port)
 
     @property
     def name(self) -> str:
@@ -87,13 +97,27 @@ class Tcp:
         return Rtu(stream) if self.rtu else Mbap(stream)
 
 
-class Line(Protocol):
-    """Frames on a stream: `Rtu` or `Mbap`."""
+class Place(Protocol):
+    """Where a bus is: `Serial` or `Tcp`, or what a test puts there.
 
-    stream: Stream
+    Attributes:
+        key: what there is one bus for.
+        name: for messages.
+        manner: how it is driven, in words.
+        ordered: whether an answer tells which request it is to.
+    """
 
-    def exchange(self, unit_id: int, request: bytes, timeout_s: float) -> bytes:
-        """As `Rtu.exchange`."""
+    @property
+    def key(self) -> Hashable: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def manner(self) -> str: ...
+    @property
+    def ordered(self) -> bool: ...
+
+    def line(self) -> Line:
+        """The line, open. Raises DriverError."""
 
 
 class Bus:
@@ -102,11 +126,17 @@ class Bus:
     The line is opened by the first exchange, and anew by the first after it was lost.
     """
 
-    def __init__(self, place: Serial | Tcp) -> None:
+    def __init__(self, key: Hashable, place: Place) -> None:
         self.place, self.users = place, 0
+        self._key = key
         self._line: Line | None = None
         self._lock = threading.Lock()
         self._free_s = 0.0
+
+    def open(self) -> None:
+        """Open the line now, to see whether it can be. Raises DriverError."""
+        with self._lock:
+            self._opened()
 
     def exchange(self, unit_id: int, request: bytes, timeout_s: float, pause_s: float = 0.0) -> bytes:
         """One request and its answer, as `Rtu.exchange`; then the line is left alone for `pause_s`."""
@@ -133,7 +163,7 @@ class Bus:
             self.users -= 1
             if self.users:
                 return
-            del _BUSES[self.place.key]
+            del _BUSES[self._key]
         with self._lock:
             self._hang_up()
 
@@ -152,10 +182,11 @@ _BUSES: dict[Hashable, Bus] = {}
 _LOCK = threading.Lock()
 
 
-def join(place: Serial | Tcp) -> Bus:
+def join(place: Place) -> Bus:
     """The bus at a place. Raises DriverError if another device drives it in another way."""
+    key = place.key
     with _LOCK:
-        bus = _BUSES.setdefault(place.key, Bus(place))
+        bus = _BUSES.setdefault(key, Bus(key, place))
         if bus.place.manner != place.manner:
             raise DriverError(
                 f"{place.name}: another device uses it as {bus.place.manner}, this one as {place.manner}",

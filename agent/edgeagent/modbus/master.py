@@ -51,10 +51,13 @@ class Master:
         retries: so often a request is sent again when there is no sound answer. Every request may be
             repeated: reads change nothing, writes are absolute.
         pause_s: the line is left alone for so long after each exchange.
-        remedy: what to look at when nobody answers.
+        remedy, retry_s: of the error when nobody answers.
+        hear_out: whether answers are told apart by nothing but their order, so that one that is late must
+            be waited for before a request is sent to which it could pass for the answer.
 
     Attributes:
         last: the exchange that brought the last answer.
+        late: a request that was sent again, and to which an answer may still come; empty if none is.
     """
 
     def __init__(
@@ -66,14 +69,18 @@ class Master:
         retries: int = 2,
         pause_s: float = 0.0,
         remedy: str = "is the device powered, and are unit_id and the line's settings its own?",
+        retry_s: float | None = None,
+        hear_out: bool = True,
     ) -> None:
         self.bus, self.unit_id, self.timeout_s = bus, unit_id, timeout_s
         self.retries = retries
         self.tally = Tally()
         self.last = Exchange(0, 0)
-        self._pause_s, self._remedy = pause_s, remedy
-        self._late = b""
+        self.late = b""
+        self._left = False
         self._late_until_s = 0.0
+        self._pause_s, self._remedy, self._retry_s = pause_s, remedy, retry_s
+        self._hear_out = hear_out and not bus.place.ordered
 
     @property
     def where(self) -> str:
@@ -114,12 +121,15 @@ class Master:
         return objects
 
     def close(self) -> None:
-        """Leave the bus."""
-        self.bus.leave()
+        """Leave the bus; may be called twice."""
+        if not self._left:
+            self.bus.leave()
+        self._left = True
 
     def ask(self, request: bytes, accept: Callable[[bytes], T]) -> T:
         """What `accept` makes of the body of the answer to a request PDU. Raises as `read`."""
-        self._outlast(request)
+        if self.late and self._hear_out:
+            self._wait_for_late(request)
         trouble = ""
         for _ in range(1 + self.retries):
             try:
@@ -130,13 +140,13 @@ class Master:
             except TimeoutError as error:
                 self.tally.timeouts += 1
                 trouble = f"{error} for {round(1e3 * self.timeout_s)} ms"
+                self.late, self._late_until_s = request, time.monotonic() + self.timeout_s
             except ExceptionAnswer as answer:
                 if answer.code != pdu.BUSY:
                     raise Refused(self.where, answer) from None
                 trouble = str(answer)
                 time.sleep(self._pause_s)
-        self._late, self._late_until_s = request, time.monotonic() + self.timeout_s
-        raise DriverError(f"{self.where} does not answer: {trouble}", self._remedy)
+        raise DriverError(f"{self.where} does not answer: {trouble}", self._remedy, retry_s=self._retry_s)
 
     def _exchange(self, request: bytes) -> bytes:
         self.tally.requests += 1
@@ -146,9 +156,8 @@ class Master:
         self.last = Exchange(sent_ns, time.monotonic_ns())
         return body
 
-    def _outlast(self, request: bytes) -> None:
-        """Let an answer to an earlier request go by, where it could pass for the one to this request."""
-        if self._late and self._late != request and not self.bus.place.ordered:
-            while time.monotonic() < self._late_until_s:
-                self.bus.drain(self._late_until_s - time.monotonic())
-        self._late = b""
+    def _wait_for_late(self, request: bytes) -> None:
+        while pdu.alike(self.late, request) and time.monotonic() < self._late_until_s:
+            self.bus.drain(self._late_until_s - time.monotonic())
+        if time.monotonic() >= self._late_until_s:
+            self.late = b""

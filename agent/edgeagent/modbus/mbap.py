@@ -21,6 +21,7 @@ class Mbap:
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self._number = 0
+        self._ahead = b""
 
     def exchange(self, unit_id: int, request: bytes, timeout_s: float) -> bytes:
         """Send a request PDU; the PDU that came back. Raises as `Rtu.exchange`.
@@ -30,6 +31,7 @@ class Mbap:
         """
         deadline_s = time.monotonic() + timeout_s
         self._number = number = self._number + 1 & 0xFFFF
+        self._ahead = b""
         try:
             self.stream.write(_HEAD.pack(number, 0, len(request) + 1, unit_id) + request)
             while True:
@@ -50,7 +52,11 @@ class Mbap:
         return number, unit, self._read(length - 1, deadline_s)
 
     def _read(self, count: int, deadline_s: float) -> bytes:
-        data = self.stream.read(count, deadline_s)
-        if len(data) < count:
-            raise TimeoutError(f"cut off after {len(data)} bytes" if data else "silence")
+        missing = count - len(self._ahead)
+        if missing > 0:
+            part = self.stream.read(missing, deadline_s)
+            self._ahead += part
+            if len(part) < missing:
+                raise TimeoutError(f"cut off after {len(self._ahead)} bytes" if self._ahead else "silence")
+        data, self._ahead = self._ahead[:count], self._ahead[count:]
         return data

@@ -103,6 +103,13 @@ def answer_length(request: bytes, head: bytes) -> int:
     return 5 if function in (WRITE_COIL, WRITE_ONE, WRITE_MANY) else _device_id_length(head)
 
 
+def alike(one: bytes, other: bytes) -> bool:
+    """Whether an answer to the one of two requests could pass for one to the other."""
+    if one[0] in READ_MAX and one[0] == other[0]:
+        return _data_bytes(one) == _data_bytes(other)
+    return one == other
+
+
 def _data_bytes(request: bytes) -> int:
     count = int.from_bytes(request[3:5], "big")
     return (count + 7) // 8 if request[0] in _BITS else 2 * count

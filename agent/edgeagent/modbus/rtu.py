@@ -86,9 +86,9 @@ class Rtu:
 
     def _receive(self, unit_id: int, request: bytes, deadline_s: float) -> bytes:
         answer = b""
-        while (wanted := answer_length(unit_id, request, answer)) > len(answer):
-            more = self.stream.read(wanted - len(answer), deadline_s)
-            if not more:
+        while (missing := answer_length(unit_id, request, answer) - len(answer)) > 0:
+            part = self.stream.read(missing, deadline_s)
+            answer += part
+            if len(part) < missing:
                 raise TimeoutError(f"cut off after {len(answer)} bytes" if answer else "silence")
-            answer += more
         return answer

@@ -7,13 +7,15 @@ import os
 import select
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from edgeagent_sdk.errors import DriverError
 
 #: A port that is not there is looked for this often; a look costs next to nothing.
 _LOOK_S = 0.5
+
+#: More than any frame.
+_CHUNK_BYTES = 4096
 
 #: A drain ends here even if somebody babbles on.
 _DRAIN_MAX_S = 0.5
@@ -59,7 +61,8 @@ class SerialPort:
             raise gone(self.name) from None
 
     def read(self, count: int, deadline_s: float) -> bytes:
-        """Up to `count` bytes; fewer when `deadline_s` of the monotonic clock has come.
+        """At least `count` bytes, and what has come with them; fewer once `deadline_s` of the monotonic
+        clock has come.
 
         Raises DriverError if the port is gone.
         """
@@ -68,14 +71,14 @@ class SerialPort:
             wait_s = deadline_s - time.monotonic()
             if not self._poll.poll(max(0.0, 1e3 * wait_s)):
                 break
-            data += self._take(count - len(data))
+            data += self._take()
         return data
 
     def drain(self, silence_s: float) -> None:
         """Read away whatever comes until nothing has for `silence_s`. Raises DriverError."""
         until = time.monotonic() + _DRAIN_MAX_S
         while time.monotonic() < until and self._poll.poll(1e3 * silence_s):
-            self._take(4096)
+            self._take()
 
     def close(self) -> None:
         """Let go of it; may be called twice."""
@@ -85,9 +88,9 @@ class SerialPort:
             pass  # the adapter is gone, and the file with it
         self._fd = -1  # the number may soon be another file's
 
-    def _take(self, count: int) -> bytes:
+    def _take(self) -> bytes:
         try:
-            data = os.read(self._fd, count)
+            data = os.read(self._fd, _CHUNK_BYTES)
         except BlockingIOError:
             return b""
         except OSError:
@@ -124,25 +127,16 @@ def _refused(path: str, error: OSError) -> DriverError:
 
 
 def user(path: str) -> str:
-    """The program that has a file open, as far as this user may see: ``edgeagent (pid 123)``."""
-    target = os.path.realpath(path)
-    for process in _others():
-        try:
-            files = [str(file.readlink()) for file in (process / "fd").iterdir()]
-            if target in files:
-                words = (process / "cmdline").read_bytes().split(b"\0")
-                name = "edgeagent" if any(b"edgeagent" in word for word in words) else _name(words[0])
-                return f"{name} (pid {process.name})"
-        except OSError:
-            continue  # it has ended, or is another user's
+    """The program that holds the lock on a file, if the kernel tells: ``edgeagent (pid 123)``."""
+    try:
+        file = Path(path).stat()
+        place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+        for line in Path("/proc/locks").read_text("ascii").splitlines():
+            _, kind, _, _, pid, where, *_ = line.replace("->", "").split()
+            if (kind, where) == ("FLOCK", place):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                ours = any(b"edgeagent" in word for word in words)
+                return f"{'edgeagent' if ours else Path(os.fsdecode(words[0])).name} (pid {pid})"
+    except (OSError, ValueError):
+        pass  # not for us to see
     return ""
-
-
-def _others() -> Iterator[Path]:
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and int(process.name) != os.getpid():
-            yield process
-
-
-def _name(word: bytes) -> str:
-    return Path(word.decode(errors="replace")).name

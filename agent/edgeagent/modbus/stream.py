@@ -18,7 +18,8 @@ class Stream(Protocol):
         """Send; what was received and not read is dropped. Raises DriverError if it is gone."""
 
     def read(self, count: int, deadline_s: float) -> bytes:
-        """Up to `count` bytes; fewer when `deadline_s` of the monotonic clock has come.
+        """At least `count` bytes, and what has come with them; fewer once `deadline_s` of the monotonic
+        clock has come.
 
         Raises DriverError if it is gone.
         """

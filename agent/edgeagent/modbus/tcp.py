@@ -9,6 +9,9 @@ import time
 from edgeagent.modbus.pdu import FrameError
 from edgeagent_sdk.errors import DriverError
 
+#: More than any frame.
+_CHUNK_BYTES = 4096
+
 #: A drain ends here even if somebody babbles on.
 _DRAIN_MAX_S = 0.5
 
@@ -31,7 +34,8 @@ class TcpStream:
             raise self._lost(error) from None
 
     def read(self, count: int, deadline_s: float) -> bytes:
-        """Up to `count` bytes; fewer when `deadline_s` of the monotonic clock has come.
+        """At least `count` bytes, and what has come with them; fewer once `deadline_s` of the monotonic
+        clock has come.
 
         Raises:
             FrameError: the peer has closed the connection; the next write makes another.
@@ -39,7 +43,7 @@ class TcpStream:
         data = b""
         try:
             while len(data) < count and self._wait(deadline_s - time.monotonic()):
-                data += self._take(self._connected(), count - len(data))
+                data += self._take(self._connected())
         except OSError:
             self.close()
             raise FrameError("the connection was closed") from None
@@ -50,7 +54,7 @@ class TcpStream:
         until_s = time.monotonic() + _DRAIN_MAX_S
         try:
             while self._socket and time.monotonic() < until_s and self._wait(silence_s):
-                self._take(self._socket, 4096)
+                self._take(self._socket)
         except OSError:
             self.close()
 
@@ -75,12 +79,12 @@ class TcpStream:
         """Drop what nobody asked for; a connection that the peer has closed is made anew."""
         if self._wait(0.0):
             try:
-                self._take(connection, 4096)
+                self._take(connection)
             except OSError:
                 self.close()
 
-    def _take(self, connection: socket.socket, count: int) -> bytes:
-        data = connection.recv(count)
+    def _take(self, connection: socket.socket) -> bytes:
+        data = connection.recv(_CHUNK_BYTES)
         if not data:
             raise ConnectionError("closed the connection")
         return data

@@ -13,7 +13,6 @@ from pymodbus import FramerType
 from pymodbus.client import ModbusSerialClient
 
 from edgeagent.drivers.node.actuators import actuators
-from edgeagent.drivers.node.master import Master
 from edgeagent.drivers.node.node import Node
 from edgeagent_hil.rig.line import Line
 from edgeagent_hil.rig.stimulus import MachineStimulus
@@ -127,7 +126,7 @@ def node_bit_errors(bench: Bench) -> Iterator[Figure]:
     port = NoisyPort(model.answer, _BIT_ERRORS, seed)
     count = _Count()
     _poll(
-        Node(Master(port, 1, 1.0)),
+        port.node(1.0),
         lambda: _truth(model),
         count,
         lambda: port.frames < 100_000 * bench.seconds,

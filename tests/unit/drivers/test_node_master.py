@@ -15,10 +15,11 @@ from pymodbus import FramerType, ModbusDeviceIdentification
 from pymodbus.datastore import ModbusDeviceContext, ModbusSequentialDataBlock, ModbusServerContext
 from pymodbus.server import ModbusSerialServer
 
-from edgeagent.drivers.node import rtu
-from edgeagent.drivers.node.master import Master, Refused
 from edgeagent.drivers.node.node import Node
-from edgeagent.drivers.node.port import Port
+from edgeagent.modbus import pdu, rtu
+from edgeagent.modbus.bus import Serial, join
+from edgeagent.modbus.master import Master, Refused
+from edgeagent.modbus.serialport import SerialPort
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.nodemap import CONFIG, DIAGNOSTICS, IDENTITY, KEY_CONFIG, SETPOINTS, TELEMETRY
 from tests.modelnode import ModelNode
@@ -27,8 +28,7 @@ from tests.serialline import SerialLine, pty_pair, serial_line
 
 @contextmanager
 def node_on(line: SerialLine, *, timeout_s: float = 0.15, slave_id: int = 1) -> Iterator[Node]:
-    port = Port(str(line.path), 115_200)
-    node = Node(Master(port, slave_id, timeout_s))
+    node = Node.at(str(line.path), 115_200, slave_id, timeout_s)
     try:
         yield node
     finally:
@@ -139,7 +139,7 @@ def test_a_late_answer_does_not_pass_for_anothers(line: SerialLine, model: Model
 def test_a_stale_answer_to_the_same_question_is_known_by_its_time(line: SerialLine) -> None:
     with node_on(line) as node:
         node.identify()
-        request = rtu.read_request(1, rtu.READ_INPUT, TELEMETRY.address, TELEMETRY.words)
+        request = rtu.frame(1, pdu.read(pdu.READ_INPUT, TELEMETRY.address, TELEMETRY.words))
         old = line.answer(request)
         true_answer, stale = line.answer, [old]
         time.sleep(0.2)
@@ -179,7 +179,7 @@ def test_a_torn_snapshot_is_not_taken(line: SerialLine, model: ModelNode) -> Non
     [
         (
             lambda model: model.values["config"].update(slave_id=9),
-            "slave 1 does not answer: silence for 150 ms",
+            "unit 1 does not answer: silence for 150 ms",
         ),
         (lambda model: model.values["identity"].update(magic=0), "is no sensor node: its identity begins"),
     ],
@@ -194,8 +194,10 @@ def test_who_is_no_node(
 
 def test_a_port_in_use_names_its_user(line: SerialLine, tmp_path: Path) -> None:
     ours = rf"tty: in use by \w+ \(pid {os.getpid()}\); stop that one"
-    with node_on(line), pytest.raises(DriverError, match=ours):
-        Port(str(line.path), 115_200)
+    with node_on(line) as node:
+        node.identify()
+        with pytest.raises(DriverError, match=ours):
+            SerialPort(str(line.path), 115_200)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ def test_a_port_in_use_names_its_user(line: SerialLine, tmp_path: Path) -> None:
 def test_what_is_no_port(tmp_path: Path, path: str, why: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DriverError, match=why):
-        Port(str(tmp_path / path), 115_200)
+        SerialPort(str(tmp_path / path), 115_200)
 
 
 def test_an_unplugged_port_says_so_at_once_and_when_to_look_again(line: SerialLine) -> None:
@@ -261,17 +263,17 @@ def pymodbus_server(port: Path) -> Iterator[ModbusDeviceContext]:
 
 def test_pymodbus_server_understands_every_request(tmp_path: Path) -> None:
     with pty_pair(tmp_path / "slave", tmp_path / "master"), pymodbus_server(tmp_path / "slave"):
-        master = Master(Port(str(tmp_path / "master"), 115_200), 1, 1.0)
+        master = Master(join(Serial(str(tmp_path / "master"), 115_200)), 1, 1.0)
         try:
-            assert master.read_input(5, 2, lambda data: data) == bytes.fromhex("232d232e")
-            assert master.read_input(0, 125, len) == 250
-            assert master.read_holding(16, 3) == bytes.fromhex("001000110012")
+            assert master.read(pdu.READ_INPUT, 5, 2, bytes) == bytes.fromhex("232d232e")
+            assert master.read(pdu.READ_INPUT, 0, 125, len) == 250
+            assert master.read(pdu.READ_HOLDING, 16, 3, bytes) == bytes.fromhex("001000110012")
             master.write(16, b"\xbe\xef")
             master.write(17, b"\x00\x01\xff\xff")
-            assert master.read_holding(16, 3) == bytes.fromhex("beef0001ffff")
+            assert master.read(pdu.READ_HOLDING, 16, 3, bytes) == bytes.fromhex("beef0001ffff")
             assert master.device_id() == {0: "edgeagent", 1: "node", 2: "0.1.0"}
             with pytest.raises(Refused, match="illegal data address") as caught:
-                master.read_holding(290, 20)
+                master.read(pdu.READ_HOLDING, 290, 20, bytes)
             assert caught.value.code == 2
         finally:
             master.close()

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeagent.drivers.node import NodeSensor, discovery
+from edgeagent.drivers.node import NodeSensor
 from edgeagent.drivers.node.clock import NodeClock
-from edgeagent.drivers.node.master import Exchange
 from edgeagent.drivers.node.occurrences import Follower, NodeEvent, tell
-from edgeagent.drivers.node.port import Port
 from edgeagent.drivers.node.sensor import NodeOptions
+from edgeagent.modbus.adapters import find_port
+from edgeagent.modbus.master import Exchange
+from edgeagent.modbus.serialport import SerialPort
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Host
 from edgeagent_sdk.errors import DriverError
@@ -380,7 +381,7 @@ def test_discovery_tells_a_node_from_other_adapters(tmp_path: Path, plugged: Cal
 def test_discovery_names_a_port_that_is_in_use(tmp_path: Path, plugged: Callable[..., None]) -> None:
     with serial_line(tmp_path / "tty", ModelNode().answer) as line:
         plugged(Adapter(str(line.path)))
-        holder = Port(str(line.path), 115_200)
+        holder = SerialPort(str(line.path), 115_200)
         (found,) = NodeSensor.discover(Host())
         holder.close()
     assert "in use by" in found.missing and "stop" in found.remedy
@@ -388,7 +389,7 @@ def test_discovery_names_a_port_that_is_in_use(tmp_path: Path, plugged: Callable
 
 def test_a_port_is_found_by_its_adapters_number(plugged: Callable[..., None]) -> None:
     plugged(Adapter("/dev/ttyUSB3"), Adapter("/dev/ttyUSB4", serial_number="B2"))
-    assert discovery.find_port("usb:B2") == "/dev/ttyUSB4"
-    assert discovery.find_port("/dev/ttyS0") == "/dev/ttyS0"
+    assert find_port("usb:B2") == "/dev/ttyUSB4"
+    assert find_port("/dev/ttyS0") == "/dev/ttyS0"
     with pytest.raises(DriverError, match=r"usb:C3: is not there; plug the adapter in \(here are: A1, B2\)"):
-        discovery.find_port("usb:C3")
+        find_port("usb:C3")

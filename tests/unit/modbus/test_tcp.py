@@ -154,6 +154,20 @@ def test_a_late_rtu_answer_does_not_pass_for_the_next_ones() -> None:
         assert ours.read(pdu.READ_HOLDING, 1, 1, bytes) == b"\x12\x34"
 
 
+def test_nor_does_the_second_answer_to_a_question_that_was_put_twice() -> None:
+    asked = []
+
+    def script(request: bytes) -> Sequence[bytes]:
+        asked.append(request)
+        time.sleep({1: 0.25, 2: 0.1}.get(len(asked), 0.0))
+        return [rtu.frame(1, RIGHT if request[3] else b"\x03\x02\x00\x00")]
+
+    with peer(script) as port, master(port, rtu=True, retries=1) as ours:
+        assert ours.read(pdu.READ_HOLDING, 0, 1, bytes) == b"\0\0"
+        assert ours.read(pdu.READ_HOLDING, 1, 1, bytes) == b"\x12\x34"
+        assert len(asked) == 3
+
+
 def test_units_behind_one_gateway_share_its_connection() -> None:
     """Each answer names its unit; the gateway takes one connection only."""
     calls = []

@@ -35,9 +35,9 @@ def flash(
     Interrupted half-way, the node goes on with the old image after ten seconds.
     """
     from edgeagent.drivers.node.bootloader import require_smpclient, send
-    from edgeagent.drivers.node.discovery import find_port
     from edgeagent.drivers.node.imagefile import load_image
     from edgeagent.drivers.node.update import follow
+    from edgeagent.modbus.adapters import find_port
 
     require_smpclient()
     new = load_image(image)
@@ -55,8 +55,8 @@ def flash(
 def _enter_boot(port: str, baud: int, slave_id: int, image: Image) -> Version | None:
     """Have the node wait in its boot loader; which version ran, if none did it waits there already."""
     from edgeagent.drivers.node.bootloader import waits
-    from edgeagent.drivers.node.discovery import find_port
     from edgeagent.drivers.node.update import enter_boot
+    from edgeagent.modbus.adapters import find_port
 
     try:
         with session.connect(port, baud, slave_id) as node:

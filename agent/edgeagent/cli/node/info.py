@@ -44,7 +44,7 @@ def _facts(node: Node) -> dict[str, Any]:
     device = {by_number.get(k, f"object_{k}"): v for k, v in node.master.device_id().items()}
     version = ".".join(str(identity[f"version_{part}"]) for part in ("major", "minor", "patch"))
     return {
-        "port": node.master.port.path,
+        "port": node.master.bus.place.name,
         **device,
         "firmware": f"{version} ({identity['build']:08x})" if identity["build"] else version,
         **{key: value for key, value in identity.items() if key not in _LEFT_OUT},

@@ -44,13 +44,11 @@ def options(port: str, baud: int, slave_id: int) -> NodeOptions:
 @contextmanager
 def connect(port: str, baud: int, slave_id: int) -> Iterator[Node]:
     """The node, identified; its port is closed at the end. Raises EdgeError."""
-    from edgeagent.drivers.node.discovery import find_port
-    from edgeagent.drivers.node.master import Master
     from edgeagent.drivers.node.node import Node
-    from edgeagent.drivers.node.port import Port
+    from edgeagent.modbus.adapters import find_port
 
     chosen = options(port, baud, slave_id)
-    node = Node(Master(Port(find_port(chosen.port), baud), slave_id, chosen.timeout_ms / 1e3))
+    node = Node.at(find_port(chosen.port), baud, slave_id, chosen.timeout_ms / 1e3)
     try:
         node.identify()
         yield node

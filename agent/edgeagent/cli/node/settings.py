@@ -24,7 +24,7 @@ def write_settings(node: Node, block: Block, values: dict[str, int]) -> None:
         for name, value in values.items():
             node.write(block, {name: value})
             if name == "slave_id":
-                node.master.slave_id = value  # it answers to that from now on
+                node.master.unit_id = value  # it answers to that from now on
         now = node.read(block)
     finally:
         node.unlock(0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgeagent.drivers.node.master import Refused
 from edgeagent.drivers.node.node import Node
+from edgeagent.modbus.master import Refused
 from edgeagent_sdk.driver import ActuatorInfo, LeasedActuator
 from edgeagent_sdk.nodemap import LEASE_MAX_MS, OUTPUTS, SETPOINTS, TELEMETRY, NodeOutput, Source
 

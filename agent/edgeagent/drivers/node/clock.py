@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from edgeagent.drivers.node.master import Exchange
+from edgeagent.modbus.master import Exchange
 
 _MS = 1_000_000
 

@@ -1,4 +1,4 @@
-"""Nodes on this machine's USB serial adapters; ports that are named by their adapter's serial number."""
+"""Nodes on this machine's USB serial adapters."""
 
 from __future__ import annotations
 
@@ -6,41 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgeagent.drivers.node.master import Master
 from edgeagent.drivers.node.node import Node
-from edgeagent.drivers.node.port import Port
+from edgeagent.modbus.adapters import USB, adapters
 from edgeagent_sdk.driver import Found, Host
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.nodemap import Board
 
-_USB = "usb:"
-
 #: A node on a good line answers within a few ms; whoever else sits there is asked only once.
 _PROBE_S = 0.15
 _BAUD = 115_200
-
-
-def adapters() -> list[Any]:
-    """The USB serial adapters, as `serial.tools.list_ports` describes them, in the order of their paths."""
-    from serial.tools.list_ports import comports
-
-    return sorted((port for port in comports() if port.vid is not None), key=lambda port: str(port.device))
-
-
-def find_port(port: str) -> str:
-    """The path of a port, which may be given as ``usb:<serial number of the adapter>``.
-
-    Raises:
-        DriverError: no such adapter is plugged in.
-    """
-    if not port.startswith(_USB):
-        return port
-    number = port.removeprefix(_USB)
-    known = {adapter.serial_number: str(adapter.device) for adapter in adapters()}
-    if number not in known:
-        others = ", ".join(n for n in known if n) or "none"
-        raise DriverError(f"{port}: is not there", f"plug the adapter in (here are: {others})", retry_s=0.5)
-    return known[number]
 
 
 def discover(host: Host) -> Iterator[Found]:
@@ -57,18 +31,20 @@ def discover(host: Host) -> Iterator[Found]:
 
 
 def _look(adapter: Any) -> Found | None:
-    options = {"port": f"{_USB}{adapter.serial_number}" if adapter.serial_number else str(adapter.device)}
+    options = {"port": f"{USB}{adapter.serial_number}" if adapter.serial_number else str(adapter.device)}
     what = f"USB serial adapter {adapter.product or adapter.description} at {adapter.device}"
+    node = Node.at(str(adapter.device), _BAUD, slave_id=1, timeout_s=_PROBE_S, retries=0)
     try:
-        port = Port(str(adapter.device), _BAUD)
+        node.master.bus.open()
     except DriverError as error:
+        node.close()
         return Found("node", options, f"{what}, perhaps with a node", error.reason, error.remedy)
     try:
-        identity = Node(Master(port, slave_id=1, timeout_s=_PROBE_S, retries=0)).identify()
+        identity = node.identify()
     except DriverError:
         return None  # somebody else's
     finally:
-        port.close()
+        node.close()
     number = identity["serial_number"]
     return Found(f"node-{number}" if number else "node", options, f"{summary(identity)} on {what}")
 

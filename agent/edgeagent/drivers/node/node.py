@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+from functools import partial
 
 from edgeagent.drivers.node.clock import NodeClock
-from edgeagent.drivers.node.master import Exchange, Master, Refused
-from edgeagent.drivers.node.rtu import FrameError
+from edgeagent.modbus import pdu
+from edgeagent.modbus.bus import Serial, join
+from edgeagent.modbus.master import Exchange, Master, Refused
+from edgeagent.modbus.pdu import FrameError
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.nodemap import ACCESS, BLOCKS, IDENTITY, KEY_CONTROL, MAGIC, Block, Field
 from edgeagent_sdk.plugins import nearest
@@ -31,6 +34,20 @@ class Node:
         self._uptime_ms = 0
         self._doubted = False
 
+    @classmethod
+    def at(cls, port: str, baud: int, slave_id: int, timeout_s: float, *, retries: int = 2) -> Node:
+        """The node on a serial port, which is opened when it is first spoken to."""
+        master = Master(
+            join(Serial(port, baud)),
+            slave_id,
+            timeout_s,
+            retries=retries,
+            remedy="is the node powered, and are slave_id and baud its own?",
+            retry_s=1.0,
+            hear_out=False,  # blocks tell what they are, and when they were made
+        )
+        return cls(master)
+
     def identify(self) -> dict[str, int]:
         """The identity block. Raises DriverError if it is no node, or one of a later make than we know."""
         try:
@@ -51,8 +68,10 @@ class Node:
             DriverError: no such answer came.
         """
         if block.space == "holding":
-            return block.unpack(self.master.read_holding(block.address, block.words))
-        values = self.master.read_input(block.address, block.words, lambda data: self._accept(block, data))
+            self._hear_out()
+            return self.master.read(pdu.READ_HOLDING, block.address, block.words, block.unpack)
+        accept = partial(self._accept, block)
+        values = self.master.read(pdu.READ_INPUT, block.address, block.words, accept)
         self._follow(values["uptime_ms"], self.master.last)
         return values
 
@@ -77,8 +96,18 @@ class Node:
         self.write(ACCESS, {"access": key})
 
     def close(self) -> None:
-        """Close the port."""
+        """Close the port; may be called twice."""
         self.master.close()
+
+    def _hear_out(self) -> None:
+        """See that no late answer comes any more.
+
+        Nothing in an answer tells which holding registers it is of: one to an earlier request would pass
+        for it. Answers keep their order, so an answer to another function is the last of the late.
+        """
+        if self.master.late:
+            self.master.read(pdu.READ_INPUT, IDENTITY.address, 1, bytes)
+            self.master.late = b""
 
     def _field(self, block: Block, name: str) -> Field:
         if name not in block.offsets:
@@ -122,5 +151,4 @@ class Node:
         self.clock.learn(exchange, uptime_ms)
 
     def _stranger(self, why: str) -> DriverError:
-        where = f"{self.master.port.path}: slave {self.master.slave_id}"
-        return DriverError(f"{where} is no sensor node: {why}", "check port and slave_id")
+        return DriverError(f"{self.master.where} is no sensor node: {why}", "check port and slave_id")

@@ -14,7 +14,6 @@ import msgspec
 
 from edgeagent.drivers.counter import TotalsFile, WrapCounter
 from edgeagent.drivers.node.actuators import DECIDES, NodeActuator, actuators
-from edgeagent.drivers.node.master import Master
 from edgeagent.drivers.node.node import Node
 from edgeagent.drivers.node.occurrences import Follower
 from edgeagent_sdk.channel import Channel, Fault, Value
@@ -91,12 +90,11 @@ class NodeSensor(Sensor):
 
     def open(self) -> Sequence[Channel]:
         """Open the port and see that the node there is the one that was read before."""
-        from edgeagent.drivers.node.discovery import find_port
-        from edgeagent.drivers.node.port import Port
+        from edgeagent.modbus.adapters import find_port
 
         options: NodeOptions = self.options
-        port = Port(find_port(options.port), options.baud)
-        self._node = node = Node(Master(port, options.slave_id, options.timeout_ms / 1e3))
+        port = find_port(options.port)
+        self._node = node = Node.at(port, options.baud, options.slave_id, options.timeout_ms / 1e3)
         self._recognize(node)
         self._actuators = actuators(node, options.lease_s)
         return [*_measured(), *_of_outputs()]
