@@ -121,6 +121,8 @@ class Http:
 
     def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         connection = self._connection = self._connection or self._connect()
+        if self._ended:
+            raise ConnectionAbortedError("closed")
         connection.request(method, path, body or None, dict(headers))
         with connection.getresponse() as response:
             raw = response.read(_BODY_MAX_BYTES + 1)

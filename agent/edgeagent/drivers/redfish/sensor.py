@@ -48,6 +48,8 @@ class RedfishSensor(Sensor):
         self._chassis: list[Chassis] = []
         self._readout = Readout()
         self._channels: list[Channel] = []
+        self._seen: Pass | None = None
+        self._values: list[Value] = []
         self._totals: TotalsFile | None = None
         self._actuators: list[PowerLimit] = []
         self._serial_numbers: dict[str, str] = {}
@@ -96,10 +98,11 @@ class RedfishSensor(Sensor):
         if strangers := self._readout.strangers(seen):
             names = ", ".join(strangers[:5])
             raise DriverError(f"the BMC shows what it did not show before: {names}", retry_s=1.0)
-        values = self._readout.values(seen)
+        if seen is not self._seen:  # the same look twice is no second opinion of a counter that fell
+            self._seen, self._values = seen, self._readout.values(seen)
         if self._totals:
             self._totals.save(self._readout.counters)
-        return values
+        return self._values
 
     def close(self) -> None:
         """Log out, and save the energy's totals; what the BMC is still asked is not waited for."""
