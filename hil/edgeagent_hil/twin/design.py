@@ -115,7 +115,7 @@ def site(
         loop_of_server=loop_of_server,
         room=room(float(air_w.sum())),
         main=_breakers(rated(phase_a.sum(axis=1).max(keepdims=True))),
-        conversion_rated_w=np.array([1.25 * total_w]),
+        conversion_rated_w=1.25 * total_w,
         conversion_loss=loss_coefficients(_CONVERSION),
         battery=battery or Battery(),
         nominal_v=nominal_v,

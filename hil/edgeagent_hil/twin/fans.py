@@ -34,7 +34,7 @@ class FanBank:
     power_max_w: Array
     share_min: Array
     low_c: Array
-    high_c: Array
+    gain_per_k: Array
     lag_s: Array
     still_share: Array
 
@@ -55,8 +55,8 @@ def wanted_share(fans: FanBank, hottest_c: Array, duty: Array) -> Array:
         hottest_c: of each server's chips; between `low_c` and `high_c` its controller speeds up.
         duty: a fixed command, 0 to 1; NaN leaves it to the controller.
     """
-    heat = (hottest_c - fans.low_c) / (fans.high_c - fans.low_c)
-    by_heat = np.minimum(np.maximum(heat, 0.0) * (1 - fans.share_min) + fans.share_min, 1.0)
+    by_heat = fans.share_min + fans.gain_per_k * (hottest_c - fans.low_c)
+    by_heat = np.minimum(np.maximum(by_heat, fans.share_min), 1.0)
     return np.where(np.isnan(duty), by_heat, duty)
 
 

@@ -96,6 +96,15 @@ class Fans(_Table, frozen=True, kw_only=True):
     lag_s: Positive
     still_share: Share
 
+    def __post_init__(self) -> None:
+        if not self.low_c < self.high_c:
+            raise ValueError("fans: low_c must be below high_c")
+
+    @property
+    def gain_per_k(self) -> float:
+        """By which share of the highest speed they speed up for each kelvin above `low_c`."""
+        return (1 - self.share_min) / (self.high_c - self.low_c)
+
 
 class Supply(_Table, frozen=True, kw_only=True):
     """The power supply and the bus behind it.

@@ -9,10 +9,14 @@ for data centers"); the coefficients come from published efficiencies by least s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from edgeagent_hil.twin.units import Array
+
+#: One, or one for each of many.
+Quantity = TypeVar("Quantity", float, Array)
 
 
 def loss_coefficients(efficiency: Sequence[tuple[float, float]]) -> Array:
@@ -25,15 +29,15 @@ def loss_coefficients(efficiency: Sequence[tuple[float, float]]) -> Array:
     return _not_negative(np.stack([1 / share, np.ones_like(share), share], axis=1), 1 / eta - 1)
 
 
-def loss_w(output_w: Array, rated_w: Array, coefficients: Array) -> Array:
+def loss_w(output_w: Quantity, rated_w: Quantity, coefficients: Array) -> Quantity:
     """What is lost while `output_w` goes out.
 
     Args:
-        output_w, rated_w: shape (n,), W.
+        output_w, rated_w: of one converter, or shape (n,).
         coefficients: shape (3,) or (3, n).
     """
     k0, k1, k2 = coefficients
-    lost_w: Array = k0 * rated_w + output_w * (k1 + k2 * output_w / rated_w)
+    lost_w: Quantity = k0 * rated_w + output_w * (k1 + k2 * output_w / rated_w)
     return lost_w
 
 

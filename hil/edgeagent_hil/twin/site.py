@@ -54,7 +54,7 @@ class Site:
         loop_of_server: shape (n,), which coolant loop each server is on.
         main: shape (1,), the breaker between the transformer and the racks; cooling has a feeder of its own.
         conversion_rated_w, conversion_loss: transformer and uninterruptible supply in front of the racks, as
-            in `losses`; shape (1,) and (3,).
+            in `losses`; the latter of shape (3,).
         nominal_v: line to neutral.
     """
 
@@ -64,7 +64,7 @@ class Site:
     loop_of_server: Indices
     room: Room
     main: Breakers
-    conversion_rated_w: Array
+    conversion_rated_w: float
     conversion_loss: Array
     battery: Battery
     nominal_v: float
@@ -188,11 +188,12 @@ def calm(site: Site) -> SiteInputs:
 
 def step(site: Site, state: SiteState, inputs: SiteInputs, dt_s: float) -> tuple[SiteState, SiteOutputs]:
     """One step of `dt_s` seconds; 1 s is fine enough for everything that the twin models."""
+    alive = inputs.grid_v >= _DROPOUT_SHARE * site.nominal_v
     servers, done = step_servers(
         site.servers,
         state.servers,
         inputs.servers,
-        fed=_fed(site, state, inputs),
+        fed=_fed(site, state, alive),
         room_c=state.room_c,
         coolant_c=state.loops.supply_c[site.loop_of_server],
         plate_share=plate_share(inputs.loops.pump_share)[site.loop_of_server],
@@ -208,7 +209,7 @@ def step(site: Site, state: SiteState, inputs: SiteInputs, dt_s: float) -> tuple
     room_w = float(done.air_w.sum() + rack.loss_w.sum())
     room = step_room(site.room, state.room_c, inputs.room_setpoint_c, room_w, dt_s)
     battery = step_battery(site.battery, state.battery_j, inputs.battery_w, dt_s)
-    outputs = _account(site, inputs, done, rack, loop, room, battery)
+    outputs = _account(site, inputs, alive, done, rack, loop, room, battery)
     phase_j = outputs.grid_phase_w * dt_s
     return SiteState(
         time_s=state.time_s + dt_s,
@@ -236,20 +237,16 @@ def stored_j(site: Site, state: SiteState) -> float:
     )
 
 
-def _fed(site: Site, state: SiteState, inputs: SiteInputs) -> Flags:
-    """Which servers have power, shape (n,): those with both breakers closed and voltage enough."""
-    fed = state.racks.closed[site.racks.of_server] & _alive(site, inputs)[site.racks.phase_of_server]
+def _fed(site: Site, state: SiteState, alive: Flags) -> Flags:
+    """Which servers have power, shape (n,): those with both breakers closed and their phase alive."""
+    fed = state.racks.closed[site.racks.of_server] & alive[site.racks.phase_of_server]
     return np.asarray(fed & state.main.closed[0])
-
-
-def _alive(site: Site, inputs: SiteInputs) -> Flags:
-    """Which phases have voltage enough for equipment to run, shape (3,)."""
-    return np.asarray(inputs.grid_v >= _DROPOUT_SHARE * site.nominal_v)
 
 
 def _account(
     site: Site,
     inputs: SiteInputs,
+    alive: Flags,
     done: ServerOutputs,
     rack: RackOutputs,
     loop: LoopOutputs,
@@ -257,16 +254,17 @@ def _account(
     battery: BatteryStep,
 ) -> SiteOutputs:
     """What all parts together take from the grid, and where it goes."""
-    racks_w = rack.power_w.sum()
-    converted_w = float(loss_w(racks_w.reshape(1), site.conversion_rated_w, site.conversion_loss)[0])
-    cooling_w = float(loop.pump_w.sum() + loop.tower_w.sum()) + room.power_w
-    it_w = float(done.ac_w.sum())
     phase_w, phase_var = rack.phase_w.sum(axis=1), rack.phase_var.sum(axis=1)
+    converted_w = float(loss_w(float(phase_w.sum()), site.conversion_rated_w, site.conversion_loss))
+    tower_w = float(loop.tower_w.sum())
+    cooling_w = float(loop.pump_w.sum()) + tower_w + room.power_w
+    it_w = float(done.ac_w.sum())
     # What has no phase of its own is a three-phase load without reactive power, on all phases that are alive.
     # While none is, something else keeps the cooling running, and the meter counts it all the same.
-    alive = _alive(site, inputs)
-    carries = alive / alive.sum() if alive.any() else np.full(_PHASES, 1 / _PHASES)
-    grid_phase_w = phase_w + carries * (converted_w + cooling_w + battery.power_w)
+    carries = alive if alive.any() else ~alive
+    grid_phase_w = phase_w + carries * (
+        (converted_w + cooling_w + battery.power_w) / np.count_nonzero(carries)
+    )
     grid_phase_va = np.hypot(grid_phase_w, phase_var)
     volt_v = np.maximum(inputs.grid_v, ALIVE_V)
     grid_w = float(grid_phase_w.sum())
@@ -285,7 +283,8 @@ def _account(
         grid_hz=inputs.grid_hz,
         grid_w=grid_w,
         it_w=it_w,
-        rejected_w=float(loop.rejected_w.sum() + loop.tower_w.sum())
+        rejected_w=float(loop.rejected_w.sum())
+        + tower_w
         + room.rejected_w
         + room.power_w
         + converted_w

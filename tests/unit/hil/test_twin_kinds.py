@@ -34,6 +34,7 @@ def test_each_kind_names_its_sources(name: str) -> None:
         ("[1867e6, 1.10]", "[1500e6, 1.10]", "'package-0': the operating points must rise"),
         ("throttle_c = 81.0", "throttle_c = 99.0", "throttle_c must be below critical_c"),
         ("cap_w = [40.0, 95.0]", "cap_w = [95.0, 40.0]", "cap_w must rise"),
+        ("high_c = 80.0", "high_c = 50.0", "low_c must be below high_c"),
         ("title", "title =", "Invalid"),
     ],
 )
