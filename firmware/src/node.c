@@ -10,8 +10,12 @@ void node_init(struct node *node) {
 }
 
 static void update_outputs(struct node *node, uint64_t now_ms) {
-    outputs_update(&node->outputs, &node->settings, now_ms, node->guard.active, node->guard.shed,
-                   &node->events);
+    const struct overrides overrides = {
+        .guard = node->guard.active,
+        .shed = node->guard.shed,
+        .blind = node->measurement.sequence == 0,
+    };
+    outputs_update(&node->outputs, &node->settings, now_ms, overrides, &node->events);
 }
 
 void node_take(struct node *node, const struct chip_reading readings[CHIPS], uint64_t now_ms) {

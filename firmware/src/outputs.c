@@ -84,13 +84,15 @@ static uint16_t safe_value(const struct settings *settings, unsigned output, uin
     }
 }
 
-static void decide(struct output *output, unsigned i, const struct settings *settings, bool guard,
-                   bool shed) {
+static void decide(struct output *output, unsigned i, const struct settings *settings,
+                   struct overrides overrides) {
     bool sheds = is_relay(i) && (settings->config[CONFIG_SHED_RELAYS] >> i & 1);
-    if (guard && (sheds || is_fan(i))) {
+    if (overrides.guard && (sheds || is_fan(i))) {
         output->effective = is_fan(i) ? maxima[i] : 0;
         output->source = SOURCE_GUARD;
-    } else if (shed && sheds) {
+    } else if (overrides.blind && is_relay(i)) {
+        output->source = SOURCE_SAFE;
+    } else if (overrides.shed && sheds) {
         output->effective = 0;
         output->source = SOURCE_SHED;
     } else if (output->lease_ends_ms) {
@@ -102,14 +104,14 @@ static void decide(struct output *output, unsigned i, const struct settings *set
     }
 }
 
-void outputs_update(struct outputs *outputs, const struct settings *settings, uint64_t now_ms, bool guard,
-                    bool shed, struct events *events) {
+void outputs_update(struct outputs *outputs, const struct settings *settings, uint64_t now_ms,
+                    struct overrides overrides, struct events *events) {
     for (unsigned i = 0; i < OUTPUTS; i++) {
         struct output *output = &outputs->of[i];
         if (output->lease_ends_ms && output->lease_ends_ms <= now_ms) {
             output->lease_ends_ms = 0;
             events_add(events, now_ms, EVENT_CODE_LEASE_EXPIRED, (int32_t)i);
         }
-        decide(output, i, settings, guard, shed);
+        decide(output, i, settings, overrides);
     }
 }

@@ -32,6 +32,13 @@ void outputs_read(const struct outputs *outputs, uint64_t now_ms, uint16_t words
 // What is left of an output's lease.
 uint32_t lease_left_ms(const struct output *output, uint64_t now_ms);
 
+// What outranks leases and safe states.
+struct overrides {
+    bool guard;  // fans full, sheddable relays open
+    bool shed;   // sheddable relays open
+    bool blind;  // nothing is measured yet, so nobody knows what the guard would do: relays stay as they are
+};
+
 // End the leases whose time is over, and decide what each output does.
-void outputs_update(struct outputs *outputs, const struct settings *settings, uint64_t now_ms, bool guard,
-                    bool shed, struct events *events);
+void outputs_update(struct outputs *outputs, const struct settings *settings, uint64_t now_ms,
+                    struct overrides overrides, struct events *events);

@@ -38,12 +38,16 @@ static void test_before_the_first_pass(void **state) {
     for (unsigned i = 0; i < CHANNELS; i++) {
         assert_int_equal(node.measurement.value[i], NO_VALUE);
     }
-    assert_int_equal(node.outputs.of[OUTPUT_RELAY1].effective, 1);  // its safe state
+    assert_int_equal(node.outputs.of[OUTPUT_RELAY1].effective, 0);  // it may be too hot to close
     assert_int_equal(node.outputs.of[OUTPUT_RELAY2].effective, 0);
     assert_int_equal(node.outputs.of[OUTPUT_FAN1].effective, 10000);
     assert_int_equal(node.outputs.of[OUTPUT_POWER_LIMIT].effective, NO_LIMIT_W);
     assert_int_equal(node.unlocked, LOCKED);
     assert_int_equal(node.settings.config[CONFIG_SLAVE_ID], 1);
+    pass(90000, 0);
+    assert_int_equal(node.outputs.of[OUTPUT_RELAY1].effective, 0);
+    pass(20000, 0);
+    assert_int_equal(node.outputs.of[OUTPUT_RELAY1].effective, 1);  // its safe state
 }
 
 // The pass that is too hot opens the relay: not the one behind it.

@@ -17,7 +17,8 @@ static void begin(void) {
 }
 
 static void update(uint64_t now_ms, bool guard, bool shed) {
-    outputs_update(&outputs, &settings, now_ms, guard, shed, &events);
+    const struct overrides overrides = {.guard = guard, .shed = shed};
+    outputs_update(&outputs, &settings, now_ms, overrides, &events);
 }
 
 static bool lease(unsigned output, uint64_t now_ms, uint16_t setpoint, uint32_t lease_ms) {
@@ -168,6 +169,24 @@ static void test_safe_state(void **state) {
 }
 
 // A relay that holds stays as the guard left it: nobody has said since that it may close.
+// A reset in the heat: until the first pass, relays stay as they are and fans run as they safely do.
+static void test_blind(void **state) {
+    (void)state;
+    const struct overrides blind = {.blind = true};
+    for (uint32_t relays = 0; relays < 4; relays++) {
+        begin();
+        outputs_init(&outputs, relays);
+        settings.config[CONFIG_SAFE_RELAY2] = SAFE_STATE_CLOSED;
+        outputs_update(&outputs, &settings, 0, blind, &events);
+        assert_output(OUTPUT_RELAY1, relays & 1, SOURCE_SAFE);
+        assert_output(OUTPUT_RELAY2, (uint16_t)(relays >> 1), SOURCE_SAFE);
+        assert_output(OUTPUT_FAN1, 10000, SOURCE_SAFE);
+        update(0, false, false);
+        assert_output(OUTPUT_RELAY1, 1, SOURCE_SAFE);
+        assert_output(OUTPUT_RELAY2, 1, SOURCE_SAFE);
+    }
+}
+
 static void test_hold_after_guard(void **state) {
     (void)state;
     begin();
@@ -248,6 +267,7 @@ int main(void) {
     TEST(test_longest_lease);
     TEST(test_release);
     TEST(test_lease_ends_under_guard);
+    TEST(test_blind);
     TEST(test_hold_after_guard);
     TEST(test_no_lease_comes_back);
     TEST(test_read);
