@@ -18,7 +18,9 @@ import sys
 from pathlib import Path
 
 from click import ClickException
-from imgtool import image, keys, version
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from imgtool.main import imgtool
 
 from edgeagent_sdk.nodemap import Board
 
@@ -37,63 +39,71 @@ def layout() -> dict[str, int]:
 
 def new_key(path: Path) -> None:
     """Make a private key that only its owner may read. Raises OSError, also if the file exists."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-    keys.Ed25519.generate().export_private(str(path))
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(pem)
 
 
-def load_key(path: Path) -> keys.Ed25519:
-    """A private Ed25519 key in PEM. Raises ImageError."""
+def load_key(path: Path) -> Ed25519PrivateKey:
+    """A private Ed25519 key in PEM, without a password. Raises ImageError."""
     try:
-        key = keys.load(str(path))
-    except (OSError, ValueError) as error:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (OSError, ValueError, TypeError) as error:
         raise ImageError(f"{path}: cannot be read as a key: {error}") from error
-    if not isinstance(key, keys.Ed25519):
-        raise ImageError(f"{path}: not a private Ed25519 key: imgtool keygen --type ed25519 --key {path}")
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ImageError(f"{path}: not an Ed25519 key; make one by: image.py newkey {path}")
     return key
 
 
-def sign(
-    source: Path, target: Path, key: keys.Ed25519 | None, number: str, board: int = Board.AST1030
-) -> None:
+def sign(source: Path, target: Path, key: Path | None, version: str, board: int = Board.AST1030) -> None:
     """Make an image of a program, `source`, which begins with its vector table.
 
     Its digest is SHA-512, which is signed by Ed25519 (RFC 8032); the board is in a protected field.
     Without a key it is not signed: that is for tests. Raises ImageError.
     """
     at = layout()
-    made = image.Image(
-        version=version.decode_version(number),
-        header_size=at["IMAGE_HEADER_BYTES"],
-        pad_header=True,
-        load_addr=at["LOAD_AT"],
-    )
-    fields = {at["BOARD_TLV"]: int(board).to_bytes(2, "little")}
+    options = {
+        "--version": version,
+        "--header-size": at["IMAGE_HEADER_BYTES"],
+        "--load-addr": at["LOAD_AT"],
+        # Room, too, for a trailer that this boot loader does not need.
+        "--slot-size": 2 * at["SLOT_BYTES"],
+        "--sha": 512,
+    }
+    if key:
+        load_key(key)
+        options["--key"] = key
+    words = [word for pair in options.items() for word in pair]
+    words += ["--pad-header", "--custom-tlv", at["BOARD_TLV"], "0x" + int(board).to_bytes(2, "little").hex()]
     try:
-        made.load(str(source))
         with contextlib.redirect_stdout(None):  # it tells what it does
-            made.create(key, "hash", None, custom_tlvs=fields, user_sha="512")
-        # Checked here, as imgtool would leave room for a trailer that this boot loader does not need.
-        if len(made.payload) > at["SLOT_BYTES"]:
-            raise ImageError(f"{source}: an image of {len(made.payload)} bytes does not fit into a slot")
-        made.save(str(target))
+            imgtool.main(["sign", *map(str, words), str(source), str(target)], standalone_mode=False)
     except (ClickException, OSError) as error:
-        raise ImageError(f"{source}: {error}") from error
+        raise ImageError(f"{source}: {getattr(error, 'message', error)}") from error
+    _check_size(target)
+
+
+def _check_size(image: Path) -> None:
+    room = layout()["SLOT_BYTES"]
+    if image.stat().st_size > room:
+        raise ImageError(f"{image}: {image.stat().st_size} bytes do not fit into a slot of {room}")
 
 
 def flash(source: Path, target: Path) -> None:
     """The contents of a new flash chip, with an image in slot A. Raises ImageError."""
     at = layout()
+    _check_size(source)
     data = source.read_bytes()
-    if len(data) > at["SLOT_BYTES"]:
-        raise ImageError(f"{source}: {len(data)} bytes do not fit into a slot of {at['SLOT_BYTES']}")
     chip = bytearray(b"\xff" * at["FLASH_BYTES"])
     chip[at["SLOT_A_AT"] : at["SLOT_A_AT"] + len(data)] = data
     target.write_bytes(chip)
 
 
-def key_source(key: keys.Ed25519) -> str:
+def key_source(key: Ed25519PrivateKey) -> str:
     """C: the public key, 32 bytes."""
-    public = key.key.public_key().public_bytes_raw()
+    public = key.public_key().public_bytes_raw()
     rows = [", ".join(f"0x{byte:02X}" for byte in public[i : i + 8]) for i in range(0, len(public), 8)]
     body = "".join(f"    {row},\n" for row in rows)
     return f'#include "key.h"\n\nconst uint8_t update_key[KEY_BYTES] = {{\n{body}}};\n'
@@ -108,7 +118,7 @@ def _write_if_other(path: Path, text: str) -> None:
 def _run(options: argparse.Namespace) -> None:
     match options.what:
         case "sign":
-            sign(options.source, options.target, load_key(options.key), options.version)
+            sign(options.source, options.target, options.key, options.version)
         case "flash":
             flash(options.source, options.target)
         case "newkey":
