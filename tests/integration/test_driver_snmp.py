@@ -49,12 +49,35 @@ SNMPD_USERS = "".join(
 )
 
 
+CONTROL = "1.3.6.1.4.1.318.1.1.26.9.2.4.1.5"
+
+#: Reads outlets where they are written: "Getting this variable will return the outlet state" (PowerNet-MIB).
+OWN_PROFILE = f"""
+title = "a PDU of one's own"
+source = "PowerNet-MIB"
+probe = ["{CONTROL}"]
+[[table]]
+name = "plug"
+[[table.column]]
+oid = "{CONTROL}"
+quantity = "state"
+codes = {{ 1 = 1.0, 2 = 0.0 }}
+switch = {{ on = {{ oid = "{CONTROL}", value = 1 }}, off = {{ oid = "{CONTROL}", value = 2 }} }}
+"""
+
+#: The simulator's own way to keep what is written.
+PLUGS = "1.3.6.1.2.1.1.3.0|67|100\n" + "".join(f"{CONTROL}.{plug}|2:writecache|value=1\n" for plug in (1, 2))
+
+
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     user = ["--v3-user=monitor", f"--v3-auth-key={AUTH}", "--v3-auth-proto=SHA256"]
     user += [f"--v3-priv-key={SECRET}", "--v3-priv-proto=AES"]
-    recordings = [DEVICES / f"{name}.snmprec" for name in NAMES]
-    with snmpsim(tmp_path_factory.mktemp("snmpsim"), recordings, user=user) as service:
+    home = tmp_path_factory.mktemp("snmpsim")
+    plugs = home / "plugs.snmprec"
+    plugs.write_text(PLUGS)
+    recordings = [plugs, *(DEVICES / f"{name}.snmprec" for name in NAMES)]
+    with snmpsim(home, recordings, user=user) as service:
         yield service
 
 
@@ -255,37 +278,18 @@ def test_other_variables_than_asked_for_are_refused() -> None:
     liar.socket.close()
 
 
-#: Reads outlets where they are written: "Getting this variable will return the outlet state" (PowerNet-MIB).
-OWN_PROFILE = """
-title = "a PDU of one's own"
-source = "PowerNet-MIB"
-probe = ["{control}"]
-[[table]]
-name = "plug"
-[[table.column]]
-oid = "{control}"
-quantity = "state"
-codes = {{ 1 = 1.0, 2 = 0.0 }}
-switch = {{ on = {{ oid = "{control}", value = 1 }}, off = {{ oid = "{control}", value = 2 }} }}
-"""
-
-
-def test_an_outlet_is_switched_by_a_profile_of_ones_own(tmp_path: Path) -> None:
-    control = "1.3.6.1.4.1.318.1.1.26.9.2.4.1.5"
-    profile, recording = tmp_path / "mine.toml", tmp_path / "public.snmprec"
-    profile.write_text(OWN_PROFILE.format(control=control))
-    # The simulator's own way to keep what is written.
-    outlets = "".join(f"{control}.{outlet}|2:writecache|value=1\n" for outlet in (1, 2))
-    recording.write_text(f"1.3.6.1.2.1.1.3.0|67|100\n{outlets}")
-    with snmpsim(tmp_path, [recording]) as service:
-        sensor = SnmpSensor(Host(), options(service.port, timeout_ms=5000, profile=str(profile)))
-        assert [channel.name for channel in sensor.open()] == ["plug-1", "plug-2"]
-        first, second = sensor.actuators()
-        for value in (0.0, 1.0, 0.0):
-            first.set(value)
-            assert (first.get(), second.get()) == (value, 1.0)
-            assert list(sensor.read()) == [value, 1.0]
-        sensor.close()
+def test_an_outlet_is_switched_by_a_profile_of_ones_own(simulator: Service, tmp_path: Path) -> None:
+    profile = tmp_path / "mine.toml"
+    profile.write_text(OWN_PROFILE)
+    keys = {"community": "plugs", "profile": str(profile), "timeout_ms": 5000}
+    sensor = SnmpSensor(Host(), options(simulator.port, **keys))
+    assert [channel.name for channel in sensor.open()] == ["plug-1", "plug-2"]
+    first, second = sensor.actuators()
+    for value in (0.0, 1.0, 0.0):
+        first.set(value)
+        assert (first.get(), second.get()) == (value, 1.0)
+        assert list(sensor.read()) == [value, 1.0]
+    sensor.close()
 
 
 def test_recordings_are_what_the_simulator_says(simulator: Service) -> None:

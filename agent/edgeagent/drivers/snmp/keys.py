@@ -96,6 +96,6 @@ def aes() -> Callable[[bytes, bytes], Any]:
         ) from None
     try:
         from cryptography.hazmat.decrepit.ciphers.modes import CFB
-    except ImportError:  # an older version
+    except ImportError:  # before version 48
         from cryptography.hazmat.primitives.ciphers.modes import CFB
     return lambda key, vector: Cipher(AES(key), CFB(vector))

@@ -82,12 +82,19 @@ class SnmpSensor(Sensor):
     def actuators(self) -> Sequence[OutletActuator]:
         """The outlets that can be switched."""
         session = self._session
-        return [OutletActuator(session, point) for point in self._points if session and point.switch]
+        if session is None:
+            return []
+        switched = [point for point in self._points if point.switch]
+        return [OutletActuator(session, point, self._recognize_now) for point in switched]
 
     def occurrences(self) -> Sequence[Occurrence]:
         """Restarts of the device."""
         news, self._news = self._news, []
         return news
+
+    @property
+    def _where(self) -> str:
+        return self._session.where if self._session else self.options.host
 
     def _about(self) -> list[bytes]:
         """What is read along with the values, to see that the device is still what it was."""
@@ -99,7 +106,7 @@ class SnmpSensor(Sensor):
         if self._identity.serial:
             self._recognize(text(others.pop(0)))
         if others != list(self._identity.watched.values()):
-            raise Changed(f"{self.options.host}:{self.options.port}")
+            raise Changed(self._where)
         if isinstance(uptime, int):
             if self._uptime is not None and has_restarted(self._uptime, uptime):
                 self._news.append(
@@ -115,12 +122,17 @@ class SnmpSensor(Sensor):
     def _recognize(self, serial_number: str) -> None:
         if serial_number != (self._serial_number or serial_number):
             raise DriverError(
-                f"{self.options.host}:{self.options.port}: another device has been put in its place: serial "
-                f"number {serial_number or 'not told'}, not {self._serial_number}",
+                f"{self._where}: another device has been put in its place: serial number "
+                f"{serial_number or 'not told'}, not {self._serial_number}",
                 "put the old one back, or give the new one a device of its own and restart the agent",
                 retry_s=5.0,
             )
         self._serial_number = serial_number
+
+    def _recognize_now(self) -> None:
+        """No outlet of another device is ever switched, whatever happened since the last pass."""
+        if self._session and self._identity.serial:
+            self._recognize(text(self._session.get([self._identity.serial])[0]))
 
     def _take_up_energies(self) -> None:
         """Go on counting where the last run, or the time before the rows changed, left off."""

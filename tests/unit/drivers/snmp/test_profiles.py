@@ -124,6 +124,16 @@ def test_another_device_in_its_place_is_refused(make: Make) -> None:
         other.open()
 
 
+def test_no_outlet_of_another_device_is_switched(make: Make) -> None:
+    device, recording = make("raritan-pdu2")
+    device.open()
+    recording.cells[arcs(RARITAN + "3.2.1.1.4.1")] = b"1HE7A00099"
+    before = dict(recording.cells)
+    with pytest.raises(DriverError, match="another device"):
+        device.actuators()[0].set(0.0)
+    assert recording.cells == before
+
+
 LIES: list[tuple[str, int | bytes, str, str]] = [
     (SENTRY + "8.3.1.3.1.1.1", -1, "current/outlet-aa1", "-1: not available"),
     (SENTRY + "8.3.1.1.1.1.1", 0, "state/outlet-aa1", "no state of it"),
@@ -161,7 +171,7 @@ def test_a_scale_that_is_no_scale_is_a_fault(make: Make) -> None:
 STRANGE = st.one_of(st.none(), st.integers(-(2**63), 2**64), st.binary(max_size=20))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(NAMES), data=st.data())
 def test_nothing_that_a_device_says_breaks_the_driver(make: Make, name: str, data: st.DataObject) -> None:
     device, recording = make(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from edgeagent.drivers.snmp import ber
 from edgeagent.drivers.snmp.ber import Malformed
 from edgeagent.drivers.snmp.envelope import Envelope, scoped, seal
-from edgeagent.drivers.snmp.keys import User, extended_key, localized_key
+from edgeagent.drivers.snmp.keys import User, extended_key, keys_of, localized_key
 from edgeagent.drivers.snmp.message import GET, REPORT, RESPONSE, request
 from edgeagent.drivers.snmp.usm import UserSecurity
 from edgeagent_sdk.errors import DriverError
@@ -36,6 +37,9 @@ def test_an_extended_key_begins_with_the_key() -> None:
     assert extended_key("sha1", key, 32)[:20] == key and len(extended_key("sha1", key, 32)) == 32
 
 
+#: A key is a hash of a megabyte.
+KEYS_OF = cache(keys_of)
+
 SECURITY = [
     User("u"),
     User("u", "sha", "authpass1"),
@@ -47,7 +51,7 @@ SECURITY = [
 def acquainted(user: User, *, boots: int = 5, time_s: int = 1000) -> UserSecurity:
     """One side that has met the agent."""
     side = UserSecurity(user, "10.0.0.5:161")
-    side._meet(ENGINE)
+    side._engine_id, side._keys = ENGINE, KEYS_OF(user, ENGINE)
     side._set_time(boots, time_s)
     return side
 
