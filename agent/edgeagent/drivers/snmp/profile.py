@@ -101,6 +101,8 @@ class Table(_Strict, frozen=True, kw_only=True):
         numbers: OIDs of columns that do, in the place of `number`.
         unit: the place of the unit (of several linked ones) in the index, or an OID; `main` is the first's.
             The rows of the others have ``unit2-`` or the like before their names.
+        through: OID of a column of another table, whose index ends with the first part of this one's: names,
+            labels and kinds are then looked up by that index.
         id: OIDs of columns with the rows' own names; the first that is not empty names the row.
         label: OID of the column with the name that the user gave; it becomes the description.
         state: OID of a column that says how the row's sensor is; the numbers in `faults`, the profile's if
@@ -113,6 +115,7 @@ class Table(_Strict, frozen=True, kw_only=True):
     numbers: list[OidText] = []
     unit: int | OidText | None = None
     main: int = 1
+    through: OidText | None = None
     id: list[OidText] = []
     label: OidText | None = None
     state: OidText | None = None

@@ -43,7 +43,7 @@ class Rows:
             return Meaning(quantity=column.quantity, scale=column.scale)
         if column.kind.startswith(_IN_INDEX):
             return column.kinds.get(_part(index, int(column.kind.removeprefix(_IN_INDEX))))
-        return column.kinds.get(text(self.cell(column.kind, index)))
+        return column.kinds.get(text(self.cell(column.kind, self._owner(index))))
 
     def name(self, index: Index) -> str:
         """The row's channel name, e.g. ``outlet-3``."""
@@ -59,12 +59,17 @@ class Rows:
 
     def label(self, index: Index) -> str:
         """What the user calls the row; empty if nothing."""
-        return text(self.cell(self.table.label, index)) if self.table.label else ""
+        return text(self.cell(self.table.label, self._owner(index))) if self.table.label else ""
+
+    def _owner(self, index: Index) -> Index:
+        """The index by which the row is known elsewhere, see `Table.through`; mostly its own."""
+        others = self.column(self.table.through) if self.table.through else ()
+        return next((other for other in others if other[-1] == index[0]), index)
 
     def _own_name(self, index: Index) -> str:
         table = self.table
         for oid in table.id:
-            if own := text(self.cell(oid, index)):
+            if own := text(self.cell(oid, self._owner(index))):
                 return own
         numbers = [text(self.cell(oid, index)) for oid in table.numbers]
         numbers += [_part(index, place) for place in table.number]
@@ -79,7 +84,7 @@ def _oids(table: Table) -> Iterator[str]:
     """Every column that a table's rows are made of."""
     yield from table.id
     yield from table.numbers
-    yield from (oid for oid in (table.label, table.state) if oid)
+    yield from (oid for oid in (table.label, table.state, table.through) if oid)
     if isinstance(table.unit, str):
         yield table.unit
     for column in table.column:
