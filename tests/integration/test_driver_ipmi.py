@@ -90,8 +90,8 @@ def test_a_bmc_without_dcmi_shows_its_sensors_and_one_without_sensors_its_power(
     (peer.directory / "no_power").touch()
     with opened(peer) as (_, names):
         assert "power/dcmi" not in names and len(names) == len(READINGS) - 1
-    with pytest.raises(DriverError, match="neither DCMI nor a sensor"):
-        sensor(peer, sensors=False).open()
+    with pytest.raises(DriverError, match="neither DCMI nor a sensor"), opened(peer, sensors=False):
+        pass
 
 
 def test_the_power_limit_is_set_read_back_and_taken_away(peer: Bmc) -> None:
@@ -167,6 +167,7 @@ def test_another_machine_in_its_place_gives_no_reading(peer: Bmc, tmp_path: Path
         with bmc(tmp_path, module, guid="02", port=peer.port):
             with pytest.raises(DriverError, match="another machine has been put in its place: system GUID"):
                 wait_until(lambda: not made.read(), "never")
+            made.close()
             with pytest.raises(DriverError, match="another machine"):
                 made.open()
 
@@ -195,5 +196,5 @@ def test_a_bmc_that_does_not_answer_in_time_is_told(peer: Bmc) -> None:
 
 def test_ipmitool_that_is_not_there_is_told(peer: Bmc, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(DriverError, match="ipmitool is not installed; apt install ipmitool"):
-        sensor(peer).open()
+    with pytest.raises(DriverError, match="ipmitool is not installed; apt install ipmitool"), opened(peer):
+        pass

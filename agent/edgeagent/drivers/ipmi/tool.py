@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -57,7 +56,8 @@ class Tool:
             "LC_ALL": "C",
             "IPMI_PASSWORD": options.secret(),
         }
-        self._directory = Path(tempfile.mkdtemp(prefix="edgeagent-ipmi-"))
+        self._files = tempfile.TemporaryDirectory(prefix="edgeagent-ipmi-", ignore_cleanup_errors=True)
+        self._directory = Path(self._files.name)
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
         self._ended = False
@@ -102,7 +102,7 @@ class Tool:
             self._ended = True
             for child in self._running:
                 child.kill()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._files.cleanup()
 
     def _base(self) -> list[str]:
         options = self._options
