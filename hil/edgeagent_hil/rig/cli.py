@@ -91,7 +91,7 @@ def twin(context: typer.Context) -> None:
     """Run a twin of a site: servers in racks, their cooling, their grid connection."""
     from edgeagent_hil.twin.cli import twin as command  # numpy comes with it
 
-    app = typer.Typer(pretty_exceptions_enable=False)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
     app(context.args, prog_name=context.command_path)
 
