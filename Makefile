@@ -8,6 +8,8 @@ STAMP := $(VENV)/.installed
 # What the tests talk to, by Debian's package names.
 TEST_PACKAGES := mosquitto mosquitto-clients influxdb influxdb-client victoria-metrics collectd-core \
 	prometheus-node-exporter faketime openssl
+# … and what the drivers' tests talk to.
+DEVICE_PACKAGES := ipmitool openipmi libopenipmi-dev nut-server libnss3-tools snmp snmpd
 
 # What the sensor node's firmware is built, proven and emulated with.
 FIRMWARE_PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi gcc libc6-dev libcmocka-dev cppcheck clang \
@@ -67,7 +69,7 @@ soak: install packages ## faults in random order; SOAK_S=900, SEED=… to repeat
 	$(BIN)/python -m tests.faults.soak
 
 packages:
-	@packaging/install-packages $(TEST_PACKAGES) $(FIRMWARE_PACKAGES) $(RIG_PACKAGES)
+	@packaging/install-packages $(TEST_PACKAGES) $(DEVICE_PACKAGES) $(FIRMWARE_PACKAGES) $(RIG_PACKAGES)
 
 clean: ## remove .venv and everything built
 	rm -rf $(VENV) build dist firmware/build .mypy_cache .ruff_cache .pytest_cache .hypothesis
