@@ -14,6 +14,10 @@ from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 from edgeagent.drivers.modbus import ModbusSensor
 from edgeagent.drivers.modbus.mapfile import load, shipped_path
 from edgeagent.drivers.modbus.sunspec import TABLES
+from edgeagent_hil.exposed import Runner
+from edgeagent_hil.exposed.meter import Meter
+from edgeagent_hil.twin import design, kinds
+from edgeagent_hil.twin.workload import Workload
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Host
 from edgeagent_sdk.errors import DriverError
@@ -127,3 +131,22 @@ def test_a_device_of_another_serial_number() -> None:
         device(image, serial_number="SN-9"),
     ):
         pass
+
+
+def test_the_twins_meter() -> None:
+    """What the driver reads of the emulated site is what the site does."""
+    site = design.site([kinds.load("v100x4")], [20], seed=3)
+    with Meter(site) as meter:
+        runner = Runner(site, Workload(site.servers.shape, 1), [meter], speed=0.0)
+        runner.run(120)
+        options = ModbusSensor.Options(
+            map="sunspec", host="127.0.0.1", tcp_port=meter.port, serial_number="twin-1"
+        )
+        sensor = ModbusSensor(Host(), options)
+        try:
+            values = dict(zip(map(key, sensor.open()), sensor.read(), strict=True))
+        finally:
+            sensor.close()
+    assert values["power/meter"] == pytest.approx(runner.outputs.grid_w, abs=6)
+    assert values["voltage/meter-l1"] == pytest.approx(runner.outputs.grid_v[0], abs=0.06)
+    assert values["energy/meter-import"] == pytest.approx(runner.state.grid_j.sum(), abs=2 * 3600)

@@ -43,6 +43,14 @@ class Serial:
     ordered: ClassVar[bool] = False
 
     @property
+    def silence_s(self) -> float:
+        """What slaves need between two frames: 3.5 characters of 11 bits, and 1.75 ms at least.
+
+        Source: MODBUS over Serial Line V1.02, 2.5.1.1.
+        """
+        return max(1.75e-3, 3.5 * 11 / self.baud)
+
+    @property
     def key(self) -> Hashable:
         """The port itself, whatever name it was given by."""
         return os.path.realpath(self.port)
@@ -70,6 +78,9 @@ class Tcp:
     port: int
     timeout_s: float
     rtu: bool = False
+
+    #: TCP tells frames apart; what a gateway's line needs, the gateway knows.
+    silence_s: ClassVar[float] = 0.0
 
     @property
     def ordered(self) -> bool:

@@ -24,8 +24,6 @@ Space = Literal["holding", "input", "coil", "discrete"]
 Type = Literal["bit", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64"]
 Order = Literal["high-first", "low-first"]
 
-_BIT_SPACES = ("coil", "discrete")
-
 
 def _key(description: str, **bounds: Any) -> Any:
     return msgspec.Meta(description=description, **bounds)

@@ -50,7 +50,9 @@ class ModbusOptions(Options):
     ] = 1000
     pause_ms: Annotated[
         int,
-        msgspec.Meta(ge=-1, le=10_000, description="between two requests; -1 for what the map says"),
+        msgspec.Meta(
+            ge=-1, le=10_000, description="between two requests; -1 for what the map and the line ask for"
+        ),
     ] = -1
     serial_number: Annotated[
         str, msgspec.Meta(description="read this device only, by its own serial number; empty for any")

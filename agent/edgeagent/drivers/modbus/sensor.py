@@ -57,9 +57,13 @@ class ModbusSensor(Sensor):
         """Reach the device, see that it is the one that was read before, and what of its map it has."""
         options: ModbusOptions = self.options
         table = None if options.map == SUNSPEC else options.table()
-        pause_ms = options.pause_ms if options.pause_ms >= 0 else table.pause_ms if table else 0
+        place = options.place()
+        if options.pause_ms >= 0:
+            pause_s = options.pause_ms / 1e3
+        else:
+            pause_s = max(place.silence_s, table.pause_ms / 1e3 if table else 0.0)
         self._master = master = Master(
-            join(options.place()), options.unit_id, options.timeout_ms / 1e3, pause_s=pause_ms / 1e3
+            join(place), options.unit_id, options.timeout_ms / 1e3, pause_s=pause_s
         )
         # A device that is off would hold up its neighbours on the line: it is asked once.
         master.retries = 0

@@ -65,7 +65,7 @@ def test_nothing_read_loses_nothing(tmp_path: Path) -> None:
     assert follow(totals(path), 8.0) == 2.0**32 + 8
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(
     readings=st.lists(st.floats(0, 2**32 - 1), min_size=1, max_size=12),
     restarts=st.sets(st.integers(0, 12)),
