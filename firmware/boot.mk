@@ -20,7 +20,8 @@ LDFLAGS := $(CPU) -mthumb -nostartfiles --specs=nano.specs -Wl,--gc-sections -T 
 # What it shares with the application.
 SHARED := src/startup.c src/driver_reset.c src/store.c src/crc32.c src/trial.c \
 	$(addprefix ports/$(PORT)/driver_,clock.c flash.c uart.c watchdog.c)
-OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(notdir $(SHARED) $(wildcard boot/*.c))) $(OUT)/key.o $(OUT)/monocypher.o
+SOURCES := $(SHARED) $(wildcard boot/*.c) key.c monocypher.c
+OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(notdir $(SOURCES)))
 vpath %.c boot src ports/$(PORT) $(CRYPTO) $(OUT)
 
 VERSION := $(shell sed -n 's/^\#define VERSION_\(MAJOR\|MINOR\|PATCH\) //p' src/version.h | paste -sd.)
@@ -62,7 +63,8 @@ $(CRYPTO)/monocypher.h: boot/requirements.txt
 	@mkdir -p $(CRYPTO)
 	@$(PYTHON) -m pip download --quiet --quiet --no-deps --no-binary pymonocypher --require-hashes \
 		--requirement $< --dest $(CRYPTO)
-	@tar -xzf $(CRYPTO)/pymonocypher-*.tar.gz -C $(CRYPTO) --strip-components=1 --wildcards '*/monocypher.[ch]' --touch
+	@tar -xzf $(CRYPTO)/pymonocypher-*.tar.gz -C $(CRYPTO) --touch --strip-components=1 \
+		--wildcards '*/monocypher.[ch]'
 
 $(BUILD)/registers.h: tools/registers.py ../sdk/edgeagent_sdk/nodemap.py
 	@$(PYTHON) tools/registers.py c $@

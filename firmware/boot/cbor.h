@@ -5,7 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum cbor_type { CBOR_UINT, CBOR_NEGATIVE, CBOR_BYTES, CBOR_TEXT, CBOR_ARRAY, CBOR_MAP, CBOR_TAG, CBOR_SIMPLE };
+enum cbor_type {
+    CBOR_UINT,
+    CBOR_NEGATIVE,
+    CBOR_BYTES,
+    CBOR_TEXT,
+    CBOR_ARRAY,
+    CBOR_MAP,
+    CBOR_TAG,
+    CBOR_SIMPLE,
+};
 enum { CBOR_FALSE = 20, CBOR_TRUE = 21 };
 
 struct cbor_item {

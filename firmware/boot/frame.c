@@ -69,7 +69,8 @@ static bool take_digit(struct frame_receiver *receiver, uint8_t byte) {
 
 // How long the frame says that it is, its length included; 0 if that is not known yet.
 static unsigned told_length(const struct frame_receiver *receiver) {
-    return receiver->length < LENGTH_BYTES ? 0 : LENGTH_BYTES + (receiver->data[0] * 256u + receiver->data[1]);
+    const uint8_t *data = receiver->data;
+    return receiver->length < LENGTH_BYTES ? 0 : LENGTH_BYTES + (data[0] * 256u + data[1]);
 }
 
 // At the end of a line: the length of the packet if this was the last one.

@@ -58,11 +58,15 @@ static void rest(void) {
     cpu_let_interrupts();
 }
 
+static bool can_start(const struct slots *slots) {
+    return trial_choose(slots->trial, slots->valid).slot != NO_SLOT;
+}
+
 // Take orders, until nobody speaks any more and there is an image to start.
 static void wait_for_image(struct smp *smp) {
     uint64_t spoken_ms = clock_ms();
     retained.request = REQUEST_RESET;
-    while (clock_ms() - spoken_ms < QUIET_MS || trial_choose(smp->slots.trial, smp->slots.valid).slot == NO_SLOT) {
+    while (clock_ms() - spoken_ms < QUIET_MS || !can_start(&smp->slots)) {
         watchdog_feed();
         if (serve(smp)) {
             spoken_ms = clock_ms();

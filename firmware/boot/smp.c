@@ -4,18 +4,7 @@
 
 #include "cbor.h"
 #include "frame.h"
-
-enum operation { READ = 0, WRITE = 2, RESPONSE = 1, OPERATION_MASK = 7 };
-
-// Requests that are obeyed. Group 0 is the system, group 1 the images.
-enum order { ECHO, RESET, PARAMETERS, GET_STATE, SET_STATE, UPLOAD, ORDERS };
-
-static const struct {
-    uint8_t operation, group, command;
-} orders[ORDERS] = {
-    [ECHO] = {WRITE, 0, 0},     [RESET] = {WRITE, 0, 5},     [PARAMETERS] = {READ, 0, 6},
-    [GET_STATE] = {READ, 1, 0}, [SET_STATE] = {WRITE, 1, 0}, [UPLOAD] = {WRITE, 1, 1},
-};
+#include "request.h"
 
 // Source of the codes: Zephyr, mgmt_defines.h.
 enum rc {
@@ -48,64 +37,6 @@ static const struct {
     [TOO_LONG] = {MESSAGE_SIZE, "the answer is too long"},
     [UNKNOWN_COMMAND] = {UNSUPPORTED, "unknown command"},
 };
-
-// What a request may tell.
-enum argument { DATA, HASH, IMAGE, LENGTH, OFFSET, SESSION, CONFIRM, ECHOED, UPGRADE, ARGUMENTS };
-
-static const struct {
-    const char *name;
-    enum cbor_type type;
-} arguments[ARGUMENTS] = {
-    [DATA] = {"data", CBOR_BYTES},   [HASH] = {"hash", CBOR_BYTES},        [IMAGE] = {"image", CBOR_UINT},
-    [LENGTH] = {"len", CBOR_UINT},   [OFFSET] = {"off", CBOR_UINT},        [SESSION] = {"sha", CBOR_BYTES},
-    [ECHOED] = {"d", CBOR_TEXT},     [CONFIRM] = {"confirm", CBOR_SIMPLE}, [UPGRADE] = {"upgrade", CBOR_SIMPLE},
-};
-
-struct request {
-    unsigned order;
-    bool given[ARGUMENTS];
-    struct cbor_item of[ARGUMENTS];
-};
-
-static unsigned argument_named(const struct cbor_item *name) {
-    unsigned argument = 0;
-    while (argument < ARGUMENTS && !cbor_is_text(name, arguments[argument].name)) {
-        argument++;
-    }
-    return argument;
-}
-
-// The arguments that are known, each of its type; others are passed over.
-static bool read_arguments(struct request *request, struct cbor_reader reader) {
-    struct cbor_item map, name, value;
-    if (!cbor_next(&reader, &map) || map.type != CBOR_MAP) {
-        return false;
-    }
-    for (uint64_t i = 0; i < map.value; i++) {
-        if (!cbor_next(&reader, &name) || !cbor_skip(&reader, &name) || !cbor_next(&reader, &value) ||
-            !cbor_skip(&reader, &value)) {
-            return false;
-        }
-        unsigned argument = argument_named(&name);
-        if (argument == ARGUMENTS) {
-            continue;
-        }
-        if (value.type != arguments[argument].type || value.value > UINT32_MAX) {
-            return false;
-        }
-        request->given[argument] = true;
-        request->of[argument] = value;
-    }
-    return true;
-}
-
-static uint32_t number(const struct request *request, enum argument argument) {
-    return request->given[argument] ? (uint32_t)request->of[argument].value : 0;
-}
-
-static bool truth(const struct request *request, enum argument argument) {
-    return number(request, argument) == CBOR_TRUE;
-}
 
 static enum verdict echo(const struct request *request, struct cbor_writer *answer) {
     const struct cbor_item *text = &request->of[ECHOED];
@@ -203,14 +134,14 @@ static enum slot slot_with(const struct slots *slots, const struct cbor_item *di
 static enum verdict set_state(struct smp *smp, const struct request *request, struct cbor_writer *answer) {
     struct slots *slots = &smp->slots;
     if (!request->given[HASH]) {
-        return truth(request, CONFIRM) ? NOT_TRIED : BAD_ARGUMENT;
+        return request_truth(request, CONFIRM) ? NOT_TRIED : BAD_ARGUMENT;
     }
     enum slot slot = slot_with(slots, &request->of[HASH]);
     if (slot == NO_SLOT) {
         return NO_SUCH_IMAGE;
     }
     bool kept = slots->trial.kept == slot;
-    if (truth(request, CONFIRM) && !kept) {
+    if (request_truth(request, CONFIRM) && !kept) {
         return NOT_TRIED;
     }
     if (!slots_keep(slots, kept ? trial_forget(slots->trial) : trial_want(slots->trial, slot))) {
@@ -223,15 +154,15 @@ static enum verdict set_state(struct smp *smp, const struct request *request, st
 static enum verdict take_upload(struct smp *smp, const struct request *request, struct cbor_writer *answer) {
     const struct cbor_item *data = &request->of[DATA], *session = &request->of[SESSION];
     const struct upload_piece piece = {
-        .offset = number(request, OFFSET),
+        .offset = request_number(request, OFFSET),
         .data = data->bytes,
-        .data_length = number(request, DATA),
-        .length = number(request, LENGTH),
+        .data_length = request_number(request, DATA),
+        .length = request_number(request, LENGTH),
         .session = session->bytes,
-        .session_length = number(request, SESSION),
-        .only_newer = truth(request, UPGRADE),
+        .session_length = request_number(request, SESSION),
+        .only_newer = request_truth(request, UPGRADE),
     };
-    if (!request->given[OFFSET] || !request->given[DATA] || number(request, IMAGE) != 0 ||
+    if (!request->given[OFFSET] || !request->given[DATA] || request_number(request, IMAGE) != 0 ||
         (piece.offset == 0 && piece.length == 0)) {
         return BAD_ARGUMENT;
     }
@@ -275,26 +206,15 @@ static void put_refusal(struct cbor_writer *answer, enum verdict verdict) {
     cbor_put_text(answer, refusals[verdict].reason);
 }
 
-static unsigned order_of(const uint8_t *header) {
-    unsigned order = 0;
-    while (order < ORDERS &&
-           !((header[0] & OPERATION_MASK) == orders[order].operation &&
-             header[4] * 256u + header[5] == orders[order].group && header[7] == orders[order].command)) {
-        order++;
-    }
-    return order;
-}
-
-uint16_t smp_answer(struct smp *smp, const uint8_t *request, uint16_t length, uint8_t *answer, uint16_t room) {
-    if (length < SMP_HEADER_BYTES || request[0] & RESPONSE ||
-        request[2] * 256u + request[3] != length - (unsigned)SMP_HEADER_BYTES) {
-        return 0;
-    }
-    struct request read = {.order = order_of(request)};
-    const struct cbor_reader body = {request + SMP_HEADER_BYTES, request + length};
+uint16_t smp_answer(struct smp *smp, const uint8_t *packet, uint16_t length, uint8_t *answer, uint16_t room) {
+    struct request request;
     const struct cbor_writer start = {answer + SMP_HEADER_BYTES, answer + room, false};
     struct cbor_writer writer = start;
-    enum verdict verdict = read_arguments(&read, body) ? obey(smp, &read, &writer) : BAD_ARGUMENT;
+    if (!request_is(packet, length)) {
+        return 0;
+    }
+    bool sound = request_read(&request, packet, length);
+    enum verdict verdict = sound ? obey(smp, &request, &writer) : BAD_ARGUMENT;
     if (writer.full) {
         verdict = TOO_LONG;
     }
@@ -303,9 +223,6 @@ uint16_t smp_answer(struct smp *smp, const uint8_t *request, uint16_t length, ui
         put_refusal(&writer, verdict);
     }
     uint16_t payload = (uint16_t)(writer.at - answer - SMP_HEADER_BYTES);
-    memcpy(answer, request, SMP_HEADER_BYTES);
-    answer[0] |= RESPONSE;
-    answer[2] = (uint8_t)(payload >> 8);
-    answer[3] = (uint8_t)payload;
+    request_put_answer_head(packet, payload, answer);
     return (uint16_t)(SMP_HEADER_BYTES + payload);
 }

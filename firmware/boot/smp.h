@@ -7,8 +7,6 @@
 #include "slots.h"
 #include "upload.h"
 
-enum { SMP_HEADER_BYTES = 8 };
-
 struct smp {
     struct slots slots;
     struct upload upload;
@@ -16,4 +14,4 @@ struct smp {
 };
 
 // Answer a packet; the answer's length, 0 if the packet is no request. `answer` has room for `room` bytes.
-uint16_t smp_answer(struct smp *smp, const uint8_t *request, uint16_t length, uint8_t *answer, uint16_t room);
+uint16_t smp_answer(struct smp *smp, const uint8_t *packet, uint16_t length, uint8_t *answer, uint16_t room);

@@ -1,4 +1,4 @@
-// needs: smp.c upload.c slots.c verify.c sha512.c cbor.c frame.c trial.c store.c crc32.c
+// needs: smp.c request.c upload.c slots.c verify.c sha512.c cbor.c frame.c trial.c store.c crc32.c
 // Any bytes to the boot loader: as they come over the line, as packets, and as the image in a slot. What was
 // a good image before is one after, whatever comes: the slot that runs is never written.
 #include <stdbool.h>
@@ -10,10 +10,11 @@
 #include "fake_image.h"
 #include "frame.h"
 #include "key.h"
+#include "request.h"
 #include "smp.h"
 #include "store.h"
 
-enum { LINE, PACKETS, IMAGE, WAYS };
+enum { LINE, PACKETS, SLOT, WAYS };
 
 uint8_t image_memory[SLOT_BYTES];
 const uint8_t update_key[KEY_BYTES] = {7};

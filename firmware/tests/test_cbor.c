@@ -81,7 +81,8 @@ static void test_values(void **state) {
 }
 
 static void test_writer(void **state) {
-    static const uint8_t wanted[] = {0xa2, 0x61, 'a', 0x19, 0x03, 0xe8, 0x61, 'b', 0x82, 0xf4, 0x1a, 0, 1, 0, 0};
+    static const uint8_t wanted[] = {0xa2, 0x61, 'a', 0x19, 0x03, 0xe8, 0x61, 'b',
+                                     0x82, 0xf4, 0x1a, 0,    1,    0,    0};
     uint8_t made[sizeof wanted] = {0};
     (void)state;
     for (size_t room = 0; room <= sizeof wanted; room++) {

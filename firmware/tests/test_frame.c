@@ -26,7 +26,8 @@ static size_t encode(uint16_t length) {
 }
 
 // How many packets the bytes hold; the last one's length.
-static unsigned receive(struct frame_receiver *receiver, const uint8_t *bytes, size_t count, uint16_t *length) {
+static unsigned receive(struct frame_receiver *receiver, const uint8_t *bytes, size_t count,
+                        uint16_t *length) {
     unsigned packets = 0;
     for (size_t i = 0; i < count; i++) {
         uint16_t got = frame_receive(receiver, bytes[i]);

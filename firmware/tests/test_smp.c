@@ -1,4 +1,4 @@
-// needs: smp.c upload.c slots.c verify.c sha512.c cbor.c frame.c trial.c store.c crc32.c
+// needs: smp.c request.c upload.c slots.c verify.c sha512.c cbor.c frame.c trial.c store.c crc32.c
 // Requests and answers of an update, byte by byte as they go over the line, and all that is refused.
 #include <stdarg.h>
 #include <stddef.h>

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,17 +121,22 @@ async def upload(client: SMPClient, data: bytes, until: int | None = None) -> No
             raise Cut
 
 
+async def told(client: SMPClient, request: Any) -> Any:
+    """What the boot loader answers."""
+    return await client.request(request)
+
+
 async def mark(client: SMPClient) -> None:
     """Have the image that is not confirmed be tried at the next reset."""
-    (new,) = [state for state in (await client.request(ImageStatesRead())).images if not state.confirmed]
-    await client.request(ImageStatesWrite(hash=new.hash))
+    (new,) = [state for state in (await told(client, ImageStatesRead())).images if not state.confirmed]
+    await told(client, ImageStatesWrite(hash=new.hash))
 
 
 def test_a_good_image_stays(
     node: NodeProtocol, machine: Machine, registers: Registers, images: Images
 ) -> None:
-    (told,) = flash(registers, node, images.new).json
-    assert told == {"version": NEW, "bytes": images.new.stat().st_size, "state": "confirmed"}
+    (result,) = flash(registers, node, images.new).json
+    assert result == {"version": NEW, "bytes": images.new.stat().st_size, "state": "confirmed"}
     registers.return_to(node)
     assert registers.has_event(EventCode.IMAGE_CONFIRMED, 0)
     assert running(registers) == NEW
@@ -160,7 +166,7 @@ def test_an_image_that_is_not_well(node: NodeProtocol, registers: Registers, ima
     async def try_it(client: SMPClient) -> None:
         await upload(client, images.mute.read_bytes())
         await mark(client)
-        await client.request(ResetWrite())
+        await told(client, ResetWrite())
 
     in_boot(registers, node.port, try_it)
     registers.return_to(node)
@@ -179,7 +185,7 @@ def test_a_damaged_image(node: NodeProtocol, registers: Registers, images: Image
             damaged = whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :]
             with pytest.raises(SMPUploadError):
                 await upload(client, damaged)
-        await client.request(ResetWrite())
+        await told(client, ResetWrite())
 
     in_boot(registers, node.port, offer)
 
@@ -189,13 +195,13 @@ def test_what_else_a_client_asks(node: NodeProtocol, registers: Registers) -> No
     before = running(registers)
 
     async def ask(client: SMPClient) -> None:
-        assert (await client.request(EchoWrite(d="Grüße, 世界"))).r == "Grüße, 世界"
-        assert (await client.request(MCUMgrParametersRead())).buf_size == 1024
-        (state,) = [state for state in (await client.request(ImageStatesRead())).images if state.confirmed]
+        assert (await told(client, EchoWrite(d="Grüße, 世界"))).r == "Grüße, 世界"
+        assert (await told(client, MCUMgrParametersRead())).buf_size == 1024
+        (state,) = [state for state in (await told(client, ImageStatesRead())).images if state.confirmed]
         assert (state.version, state.active, state.pending) == (before, True, False)
-        assert (await client.request(ImageErase())).rc == 8  # not supported
-        assert (await client.request(ImageStatesWrite(hash=bytes(64)))).rc == 5  # no such image
-        await client.request(ResetWrite())
+        assert (await told(client, ImageErase())).rc == 8  # not supported
+        assert (await told(client, ImageStatesWrite(hash=bytes(64)))).rc == 5  # no such image
+        await told(client, ResetWrite())
 
     in_boot(registers, node.port, ask)
 
@@ -222,7 +228,7 @@ def test_power_cuts_in_an_upload(
     with seeded() as chance:
         for until in (*(chance.randrange(1, len(data)) for _ in range(3)), None):
             with suppress(Cut):
-                in_boot(registers, node.port, lambda client, until=until: upload(client, data, until))
+                in_boot(registers, node.port, partial(upload, data=data, until=until))
             with faults.powerless(machine):
                 pass
             registers.return_to(node)
@@ -238,7 +244,7 @@ def test_power_cuts_when_an_image_is_to_be_tried(
     async def try_it(client: SMPClient) -> None:
         await upload(client, data)
         await mark(client)
-        await client.request(ResetWrite())
+        await told(client, ResetWrite())
 
     with seeded() as chance:
         for _ in range(3):
