@@ -25,7 +25,7 @@ static const struct {
     [NO_IMAGE] = {INVALID, "this is not an image"},
     [MALFORMED] = {INVALID, "the image is malformed"},
     [TOO_LARGE] = {INVALID, "the image is too large"},
-    [OTHER_ADDRESS] = {INVALID, "the image is for other memory"},
+    [OTHER_ADDRESS] = {INVALID, "the image is for other memory, or of another kind"},
     [OTHER_BOARD] = {INVALID, "the image is for another board"},
     [CORRUPT] = {CORRUPTED, "the image is corrupt"},
     [NOT_SIGNED] = {DENIED, "the image is not signed by the right key"},

@@ -37,7 +37,8 @@ enum verdict image_read_header(const uint8_t data[HEADER_BYTES], struct image_he
     if (get32(data) != HEADER_MAGIC) {
         return NO_IMAGE;
     }
-    if (!(get32(data + 16) & FLAG_RAM_LOAD) || get32(data + 4) != LOAD_AT ||
+    // No other flag: what is encrypted, compressed or not to be started is no image for here.
+    if (get32(data + 16) != FLAG_RAM_LOAD || get32(data + 4) != LOAD_AT ||
         get16(data + 8) != IMAGE_HEADER_BYTES) {
         return OTHER_ADDRESS;
     }

@@ -286,8 +286,13 @@ static void test_refused_at_once(void **state) {
         uint32_t longer;
         const char *why;
     } cases[] = {
-        {0, 0, 0, "not an image"},          {4, 1, 0, "other memory"}, {9, 4, 0, "other memory"},
-        {16, 0, 0, "other memory"},         {14, 7, 0, "too large"},   {13, 0xFF, 0, "malformed"},
+        {0, 0, 0, "not an image"},
+        {4, 1, 0, "other memory"},
+        {9, 4, 0, "other memory"},
+        {16, 0, 0, "other memory"},
+        {16, 0x24, 0, "another kind"},  // encrypted
+        {14, 7, 0, "too large"},
+        {13, 0xFF, 0, "malformed"},
         {20, 2, SLOT_BYTES, "too large"},
     };
     (void)state;
