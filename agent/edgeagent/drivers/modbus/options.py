@@ -66,6 +66,8 @@ class ModbusOptions(Options):
         """See that all is there and that the map is one. Raises ConfigError, with the map's lines."""
         if bool(self.host) == bool(self.port):
             raise _wrong("host" if not self.host else "port", "give host or port, one of the two")
+        if self.port and not 1 <= self.unit_id <= 247:
+            raise _wrong("unit_id", f"must be 1 to 247 on a serial line, not {self.unit_id}")
         if self.map == SUNSPEC:
             return
         known = self.table().register

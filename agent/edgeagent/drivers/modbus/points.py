@@ -32,6 +32,7 @@ class Point(NamedTuple):
         words: how many registers (or bits) it takes.
         channel: what it is shown as; None for the exponent of others.
         exponent: key of the point that it is scaled by, if any.
+        step: what one count is, in the channel's unit.
         wraps_at: where its counter begins again, in the channel's unit; None if unknown or no counter.
     """
 
@@ -44,6 +45,7 @@ class Point(NamedTuple):
     convert: Convert
     channel: Channel | None = None
     exponent: str = ""
+    step: float = 1.0
     wraps_at: float | None = None
 
 
@@ -72,7 +74,8 @@ def _point(table: MapFile, key: str, register: Register, base: int, prefix: str)
     space = register.space or table.space
     kind = "bit" if space in ("coil", "discrete") else register.type or table.type
     low, high = table.limits_of(quantity_name, register)
-    unit = (factor(quantity_name, register.unit) or 1.0) if register.unit else 1.0
+    unit = factor(quantity_name, register.unit) or 1.0
+    step = abs(register.scale * unit)
     listed = table.unavailable.get(kind, []) if register.unavailable is None else register.unavailable
     counts = quantity(quantity_name).kind is Kind.COUNTER and kind.startswith("u")
     return Point(
@@ -85,7 +88,8 @@ def _point(table: MapFile, key: str, register: Register, base: int, prefix: str)
         converter(kind, register.scale * unit, register.offset * unit, codes(kind, listed)),
         Channel(prefix + name, quantity_name, minimum=low, maximum=high, description=register.description),
         f"exponent {base + register.exponent - table.base} {space}" if register.exponent is not None else "",
-        2.0 ** (16 * KINDS[kind].words) * abs(register.scale * unit) if counts else None,
+        step,
+        2.0 ** (16 * KINDS[kind].words) * step if counts else None,
     )
 
 

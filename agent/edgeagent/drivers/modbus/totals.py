@@ -10,6 +10,9 @@ from edgeagent.drivers.counter import TotalsFile, WrapCounter
 from edgeagent.drivers.modbus.points import Point
 from edgeagent_sdk.channel import Fault, Value
 
+#: Meters count in steps, and some write them down a minute late: so much may seem to come at once.
+_LATE_S = 60.0
+
 #: Before any boot.
 _LONG_AGO_S = -1e15
 
@@ -21,7 +24,7 @@ class Totals:
     the total goes on from there.
 
     Args:
-        power_max_w: an energy that grows faster is no energy.
+        power_max_w: an energy that grows much faster is no energy.
         path: where totals rest over restarts; None for nowhere.
         device: whose they are; those of another are not taken over.
     """
@@ -31,7 +34,8 @@ class Totals:
         self._places: list[tuple[int, WrapCounter]] = []
         for i, point in enumerate(points):
             if point.channel and point.channel.quantity.kind == "counter":
-                fast = power_max_w if point.channel.quantity.name == "energy" else math.inf
+                energy = point.channel.quantity.name == "energy"
+                fast = _LATE_S * power_max_w + 2 * point.step if energy else math.inf
                 # A scale that is read beside the counter moves the count at which it wraps.
                 wraps_at = None if point.exponent else point.wraps_at
                 counter = self._counters[point.key] = WrapCounter(wraps_at, fast)

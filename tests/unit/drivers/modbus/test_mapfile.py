@@ -143,6 +143,7 @@ def test_they_are_told_beside_those_of_the_configuration(tmp_path: Path) -> None
         f'[[device]]\nname = "m"\ndriver = "modbus"\nmap = "{table}"\nhost = "h"\n'
         '[[device]]\nname = "n"\ndriver = "modbus"\nmap = "eastron-sdm12"\nhost = "h"\n'
         '[[device]]\nname = "o"\ndriver = "modbus"\nmap = "eastron-sdm120"\n'
+        '[[device]]\nname = "q"\ndriver = "modbus"\nmap = "sunspec"\nport = "/dev/ttyS0"\nunit_id = 0\n'
         '[[device]]\nname = "p"\ndriver = "modbus"\nmap = "eastron-sdm120"\nhost = "h"\nchannels = ["watt"]\n'
     )
     with pytest.raises(ConfigError) as caught:
@@ -152,7 +153,8 @@ def test_they_are_told_beside_those_of_the_configuration(tmp_path: Path) -> None
         [
             f"{config}:10: device[1].map: no map 'eastron-sdm12'; did you mean 'eastron-sdm120'?",
             f"{config}:12: device[2].host: give host or port, one of the two",
-            f"{config}:21: device[3].channels: the map has no 'watt'",
+            f"{config}:21: device[3].unit_id: must be 1 to 247 on a serial line, not 0",
+            f"{config}:27: device[4].channels: the map has no 'watt'",
             f'{table}:4: register."volts/a": unknown quantity',
             f'{table}:5: register."power/b".address: must be a whole number ≥ 0',
         ],

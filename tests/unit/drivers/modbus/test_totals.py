@@ -43,6 +43,14 @@ def test_readings(readings: list[float], expected: list[float | None]) -> None:
         assert isinstance(found, Fault) if value is None else found == value
 
 
+def test_a_meter_that_counts_whole_kilowatt_hours() -> None:
+    """A step is more than the largest power brings in the second between two readings."""
+    register = Register(address=0, type="u32", unit="kWh")
+    table = MapFile(title="t", source="s", register={"energy/in": register})
+    keeper = Totals(points(table), 50e3, None, "d")
+    assert [follow(keeper, 3.6e6 * count) for count in (7, 7, 8, 9)] == [25.2e6, 25.2e6, 28.8e6, 32.4e6]
+
+
 def test_a_restart_with_any_time_between(tmp_path: Path) -> None:
     path = tmp_path / "totals.json"
     keeper = totals(path)
