@@ -17,6 +17,8 @@ from edgeagent_sdk.errors import DriverError
 class CoilActuator(Actuator):
     """A coil: 0 or 1."""
 
+    survives_reboot = True
+
     def __init__(self, master: Master, table: MapFile, key: str, output: Output) -> None:
         quantity, _, name = key.partition("/")
         self.info = ActuatorInfo(name, quantity, output.minimum, output.maximum, output.description, 1.0)
@@ -33,6 +35,8 @@ class CoilActuator(Actuator):
 
 class RegisterActuator(Actuator):
     """A number in holding registers."""
+
+    survives_reboot = True
 
     def __init__(self, master: Master, table: MapFile, key: str, output: Output) -> None:
         quantity, _, name = key.partition("/")

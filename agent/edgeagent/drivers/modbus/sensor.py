@@ -75,8 +75,10 @@ class ModbusSensor(Sensor):
             reader.points, description.power_max_w, self._state(description.serial_number), options.map
         )
         self._actuators = actuators(master, table) if table else []
-        self._places = [i for i, point in enumerate(reader.points) if point.channel]
-        return [point.channel for point in reader.points if point.channel]
+        places = {point.key: i for i, point in enumerate(reader.points)}
+        shown = [point for point in description.points if point.key in places]  # in the map's order
+        self._places = [places[point.key] for point in shown if point.channel]
+        return [point.channel for point in shown if point.channel]
 
     def read(self) -> Sequence[Value]:
         """All blocks of the map, one request for each."""
