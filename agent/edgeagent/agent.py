@@ -18,6 +18,7 @@ from edgeagent.courier import Courier, Terms
 from edgeagent.devices import Devices
 from edgeagent.installation import StateDir
 from edgeagent.link import Link
+from edgeagent.originals import Originals
 from edgeagent.selfmetrics import DEVICE, Parts, SelfSensor
 from edgeagent.storage import Storage
 from edgeagent_sdk.driver import Host, Options
@@ -67,10 +68,12 @@ class Agent:
             Host(Path(config.host_root), self._state_dir.path),
             self._clock,
             deliver=self._courier.put,
+            opened=lambda device, sensor: self._control.opened(device, sensor),
             changed=self._undescribed.set,
             report=self._report,
         )
-        self._control = Control(self._devices, self._report)
+        originals = Originals(self._state_dir.path, _boot_id(Path(config.host_root)), self._report)
+        self._control = Control(self._devices, originals, self._report)
         self._commands = Commands(
             {
                 "ping": at_once(self._ping),
@@ -169,7 +172,7 @@ class Agent:
         return [*config.devices, own]
 
     def _self_sensor(self, _host: Host, _options: Any) -> SelfSensor:
-        return SelfSensor(Parts(self._courier, self._devices, lambda: self._link))
+        return SelfSensor(Parts(self._courier, self._devices, self._control, lambda: self._link))
 
     def _describe(self) -> Describe:
         try:

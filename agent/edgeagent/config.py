@@ -78,6 +78,16 @@ class DeviceKeys(msgspec.Struct, kw_only=True, frozen=True):
         dict[str, list[tuple[float, float]]],
         _key("measured → true points, by quantity or quantity/channel; linear between and beyond them"),
     ] = {}
+    fallback: Annotated[
+        dict[str, float],
+        _key(
+            "what actuators go to when a lease ends by itself, in their unit; by default what they were found at"
+        ),
+    ] = {}
+    on_revert: Annotated[
+        Literal["reapply", "yield"],
+        _key("an actuator that somebody else sets under a lease: set it again, or end the lease"),
+    ] = "reapply"
 
 
 class DeviceConfig(DeviceKeys, kw_only=True, frozen=True):
@@ -227,6 +237,9 @@ def _check_rules(document: Document, keys: DeviceKeys, path: KeyPath) -> None:
     for selector, band in keys.deadband.items():
         if not 0 < band < math.inf:
             document.complain((*path, "deadband", selector), f"must be a number > 0, not {band}")
+    for actuator, value in keys.fallback.items():
+        if not math.isfinite(value):
+            document.complain((*path, "fallback", actuator), f"must be a finite number, not {value}")
     for selector, points in keys.calibration.items():
         measured = [point[0] for point in points]
         finite = all(math.isfinite(number) for point in points for number in point)

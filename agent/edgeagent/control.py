@@ -11,19 +11,22 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from edgeagent import grip
 from edgeagent.commands import Answer
+from edgeagent.custody import Custody
 from edgeagent.devices import Devices
-from edgeagent.grip import Held
-from edgeagent.hold import Hold, holds
+from edgeagent.hold import Hold, Policy, holds
 from edgeagent.leases import Key, Lease, LeaseTable
+from edgeagent.originals import Originals
+from edgeagent.readback import Held
 from edgeagent.report import Report
-from edgeagent.setpoints import Setpoint, released, setpoint
-from edgeagent_sdk.driver import ActuatorInfo
+from edgeagent.setpoints import Setpoint, released, setpoint, unusable
+from edgeagent_sdk.driver import ActuatorInfo, Sensor
 from edgeagent_sdk.errors import DriverError, EdgeError
-from edgeagent_sdk.messages import Outcome
+from edgeagent_sdk.messages import Outcome, Severity
 
 #: A held actuator is read back and, where the device forgets, held again this often.
 _REFRESH_S = 1.0
@@ -45,18 +48,28 @@ def _nothing(_: Result) -> None:
     """For what nobody waits for."""
 
 
-class Control(threading.Thread):
-    """Leases on the actuators of `devices`."""
+class Debt(NamedTuple):
+    """An actuator that could not be told what it is to go back to, and when to try again."""
 
-    def __init__(self, devices: Devices, report: Report) -> None:
+    again_ns: int
+    fallback: float | None
+
+
+class Control(threading.Thread):
+    """Leases on the actuators of `devices`.
+
+    Attributes:
+        reverts: how often a held actuator was found at a value that was not its lease's.
+    """
+
+    def __init__(self, devices: Devices, originals: Originals, report: Report) -> None:
         super().__init__(name="control", daemon=True)
-        self._devices, self._report = devices, report
+        self.reverts = 0
+        self._devices, self._originals, self._report = devices, originals, report
         self._table = LeaseTable()
         self._holds: dict[Key, Hold] = {}
-        #: What devices that keep no leases held before the first change, and when to try again to give
-        #: it back to those that could not be reached.
-        self._originals: dict[Key, float] = {}
-        self._owed: dict[Key, int] = {}
+        self._owed: dict[Key, Debt] = {}
+        self._told: set[str] = set()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._alive_ns = time.monotonic_ns()
         self._ending = False
@@ -71,8 +84,10 @@ class Control(threading.Thread):
     def cap(self, body: dict[str, Any], answer: Answer) -> None:
         """The command `cap`; answered once the device has taken it. Raises EdgeError to refuse."""
         wanted = setpoint(body, self._known)
+        config = self._devices.config(wanted.key.device)
+        policy = Policy(config.on_revert == "reapply", config.fallback.get(wanted.key.actuator))
         until_ns = _in(wanted.lease_s)
-        self._inbox.put(lambda: self._take(wanted, until_ns, answer))
+        self._inbox.put(lambda: self._take(wanted, until_ns, policy, answer))
 
     def release(self, body: dict[str, Any], answer: Answer) -> None:
         """The command `release`; answered once the device has let go. Raises EdgeError to refuse."""
@@ -90,6 +105,21 @@ class Control(threading.Thread):
         self.let_go(None, "the agent ends")
         self._inbox.put(self._end)
 
+    def opened(self, device: str, sensor: Sensor) -> None:
+        """Give back what an earlier run has left changed; on the device's thread, before any order."""
+        actuators = sensor.actuators()
+        for name, value in self._devices.config(device).fallback.items():
+            why = unusable(name, value, actuators)
+            if why and why not in self._told:
+                self._told.add(why)
+                self._report("fallback-unusable", f"fallback: {why}", Severity.WARNING, device=device)
+        for key in self._originals.load(device):
+            custody = Custody(key, self._originals, self._report, retried=True)
+            result = grip.carry_out(sensor, key, grip.let_go(custody))
+            if isinstance(result, DriverError):
+                self._not_given_back(key, result)
+                self._inbox.put(partial(self._owe, key))
+
     def _known(self, device: str) -> Sequence[ActuatorInfo]:
         return self._devices.sampler(device).actuators
 
@@ -101,15 +131,15 @@ class Control(threading.Thread):
             self._read_inbox()
             now_ns = self._alive_ns = time.monotonic_ns()
             for lease in self._table.expire(now_ns):
-                self._over(lease, "its time was over")
+                self._expired(lease)
             for hold in list(self._holds.values()):
                 self._keep(hold, now_ns)
-            for key, again_ns in list(self._owed.items()):
-                if now_ns >= again_ns:
-                    self._drop(key)
+            for key, debt in list(self._owed.items()):
+                if now_ns >= debt.again_ns:
+                    self._drop(key, fallback=debt.fallback)
 
     def _read_inbox(self) -> None:
-        moments = [_in(_TURN_S), *self._owed.values()]
+        moments = [_in(_TURN_S), *(debt.again_ns for debt in self._owed.values())]
         for hold in self._holds.values():
             moments += [hold.lease.until_ns, hold.wait_until_ns if hold.busy else hold.refresh_ns]
         try:
@@ -117,19 +147,16 @@ class Control(threading.Thread):
         except queue.Empty:
             pass
 
-    def _take(self, wanted: Setpoint, until_ns: int, answer: Answer) -> None:
+    def _take(self, wanted: Setpoint, until_ns: int, policy: Policy, answer: Answer) -> None:
         key = wanted.key
         before = self._holds.get(key)
         if before:
             before.answer(Outcome.REFUSED, key._asdict(), "another cap came after it")
         lease = self._table.grant(key, wanted.value, until_ns)
-        hold = self._holds[key] = Hold(lease, wanted, answer, before, self._report)
+        hold = self._holds[key] = Hold(lease, wanted, policy, answer, before, self._report)
         hold.wait_until_ns = _in(_ANSWER_S)
-
-        def found(value: float) -> None:
-            self._originals.setdefault(key, value)
-
-        self._ask(hold, grip.take(wanted.value, until_ns, found), self._taken)
+        custody = Custody(key, self._originals, self._report)
+        self._ask(hold, grip.take(wanted.value, until_ns, custody), self._taken)
 
     def _taken(self, hold: Hold, result: Result) -> None:
         key = hold.lease.key
@@ -163,7 +190,8 @@ class Control(threading.Thread):
         elif now_ns >= hold.refresh_ns:
             hold.refresh_ns = hold.wait_until_ns = _in(_REFRESH_S)
             if self._fresh(key.device):
-                self._ask(hold, grip.refresh(value, until_ns), self._refreshed)
+                action = grip.refresh(value, until_ns, reapply=hold.policy.reapply)
+                self._ask(hold, action, self._refreshed)
 
     def _fresh(self, device: str) -> bool:
         try:
@@ -176,49 +204,68 @@ class Control(threading.Thread):
             return
         if isinstance(result, DriverError):
             hold.failed(str(result))
-        else:
-            hold.seen(result)
+        elif not hold.seen(result):
+            self.reverts += 1
+            if not hold.policy.reapply:
+                self._over(hold.lease, "it yields to who has set it")
 
     def _release(self, key: Key, answer: Answer) -> None:
         hold = self._holds.get(key)
         nothing = {**key._asdict(), "lease_s": 0.0}
-        if hold is None:
-            answer(Outcome.APPLIED, nothing, "no lease held it")
-            return
-        ended = hold.lease._replace(until_ns=0)
 
         def let_go(result: Result) -> None:
             if isinstance(result, DriverError):
                 answer(Outcome.APPLIED, nothing, f"the device could not be told: {result}")
             else:
-                answer(Outcome.APPLIED, holds(ended, result))
+                answer(Outcome.APPLIED, holds(Lease(key, result.value, 0, 0), result))
 
-        self._over(hold.lease, "it was released", let_go)
+        if hold:
+            self._over(hold.lease, "it was released", let_go)
+        elif key in self._originals:  # it is at its fallback
+            self._drop(key, let_go)
+        else:
+            answer(Outcome.APPLIED, nothing, "no lease held it")
 
-    def _over(self, lease: Lease, why: str, then: Then = _nothing) -> None:
+    def _expired(self, lease: Lease) -> None:
+        fallback = self._holds[lease.key].policy.fallback
+        goes = "" if fallback is None else f"; it goes to its fallback, {fallback:g}"
+        self._over(lease, f"its time was over{goes}", fallback=fallback)
+
+    def _over(self, lease: Lease, why: str, then: Then = _nothing, *, fallback: float | None = None) -> None:
         """End a lease, and have the device let go."""
         self._table.revoke(lease.key)
         self._holds.pop(lease.key).ended(why)
-        self._drop(lease.key, then)
+        self._drop(lease.key, then, fallback=fallback)
 
-    def _drop(self, key: Key, then: Then = _nothing) -> None:
+    def _drop(self, key: Key, then: Then = _nothing, *, fallback: float | None = None) -> None:
         """Have the device let go; one that keeps no leases is asked until it has."""
-        original = self._originals.get(key)
-        if original is not None:
-            self._owed[key] = _in(_TURN_S)
+        again = key in self._owed
+        custody = Custody(key, self._originals, self._report, retried=again)
+        if key in self._originals:
+            self._owed[key] = Debt(_in(_TURN_S), fallback)
 
         def dropped(result: Result) -> None:
-            if key in self._holds:
-                self._owed.pop(key, None)  # it is held again
-            elif isinstance(result, Held):
+            if isinstance(result, Held) or key in self._holds:
                 self._owed.pop(key, None)
-                self._originals.pop(key, None)
+            elif key in self._owed and not again:
+                self._not_given_back(key, result)
             then(result)
 
-        self._hand_over(key, grip.let_go(original), dropped)
+        self._hand_over(key, grip.let_go(custody, fallback), dropped)
+
+    def _owe(self, key: Key) -> None:
+        self._owed.setdefault(key, Debt(0, None))
+
+    def _not_given_back(self, key: Key, error: DriverError) -> None:
+        words = f"{key.actuator}: cannot be set back to what it was found at: {error}; tried until it can"
+        data = {"actuator": key.actuator}
+        self._report("actuator-fault", words, Severity.ERROR, device=key.device, data=data)
 
     def _end_all(self, devices: Collection[str] | None, why: str, done: threading.Event) -> None:
-        ending = [lease for lease in self._table if devices is None or lease.key.device in devices]
+        leases = {lease.key: lease for lease in self._table}
+        ending = [
+            key for key in {*leases, *self._originals.keys()} if devices is None or key.device in devices
+        ]
         left = len(ending)
 
         def one_less(_: Result) -> None:
@@ -227,8 +274,11 @@ class Control(threading.Thread):
             if left == 0:
                 done.set()
 
-        for lease in ending:
-            self._over(lease, why, one_less)
+        for key in ending:
+            if key in leases:
+                self._over(leases[key], why, one_less)
+            else:
+                self._drop(key, one_less)
         if not ending:
             done.set()
 

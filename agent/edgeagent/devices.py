@@ -13,7 +13,7 @@ from typing import Any
 from edgeagent.clock import Clock
 from edgeagent.config import DeviceConfig
 from edgeagent.report import Report
-from edgeagent.sampler import Deliver, Sampler
+from edgeagent.sampler import Deliver, Opened, Sampler
 from edgeagent.schedule import Schedule, jitter
 from edgeagent.stream import Rules
 from edgeagent_sdk.channel import Fault
@@ -38,12 +38,13 @@ class Devices:
         clock: Clock,
         *,
         deliver: Deliver,
+        opened: Opened,
         changed: Callable[[], None],
         report: Report,
     ) -> None:
         self._identity, self._clock = identity, clock
         self._host = replace(host, readings=self)
-        self._deliver, self._changed, self._report = deliver, changed, report
+        self._deliver, self._opened, self._changed, self._report = deliver, opened, changed, report
         self._running: dict[str, tuple[DeviceConfig, Sampler]] = {}
         self._ended_faults = self._ended_overruns = 0
 
@@ -83,6 +84,7 @@ class Devices:
             stale_after_s=config.stale_after_s or 3 * config.interval_s,
             clock=self._clock,
             deliver=self._deliver,
+            opened=self._opened,
             changed=self._changed,
             report=self._report,
         )
@@ -161,10 +163,17 @@ class Devices:
 
     def sampler(self, device: str) -> Sampler:
         """The thread of a device; for any thread. Raises EdgeError, with the nearest name."""
+        return self._find(device)[1]
+
+    def config(self, device: str) -> DeviceConfig:
+        """How a device is configured; for any thread. Raises EdgeError, with the nearest name."""
+        return self._find(device)[0]
+
+    def _find(self, device: str) -> tuple[DeviceConfig, Sampler]:
         running = self._running.get(device)
         if running is None:
             raise EdgeError(f"no device {device!r}; {nearest(device, list(self._running))}")
-        return running[1]
+        return running
 
     def _samplers(self) -> list[Sampler]:
         return [sampler for _, sampler in list(self._running.values())]

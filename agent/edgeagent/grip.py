@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
+from edgeagent.custody import Custody
 from edgeagent.leases import Key
+from edgeagent.readback import Held, read_back, settled
 from edgeagent.sampler import Sampler
 from edgeagent_sdk.driver import Actuator, LeasedActuator, Sensor
 from edgeagent_sdk.errors import DriverError
 
 #: An order that has waited this long is not carried out: who gave it has gone on.
 _TOO_LATE_S = 2.0
-
-#: A device that applies what it is told in a later turn of its own loop is asked a second time.
-_SETTLE_S = 0.05
-
-
-class Held(NamedTuple):
-    """What was read back: the value, and who decided it if the device tells and it was not us."""
-
-    value: float
-    by: str
-
-    def is_(self, value: float, step: float) -> bool:
-        """Whether it is `value`, as exactly as the device can keep one."""
-        return abs(self.value - value) <= max(0.501 * step, 1e-9 * abs(value))
 
 
 Action = Callable[[Actuator], Held]
@@ -50,6 +37,11 @@ def _result(
         return DriverError(f"{key.device} cannot be reached: {sampler.trouble or 'it is being opened'}")
     if (late_s := time.monotonic() - given_s) > _TOO_LATE_S:
         return DriverError(f"{key.device} was busy for {late_s:.1f} s")
+    return carry_out(sensor, key, action)
+
+
+def carry_out(sensor: Sensor, key: Key, action: Action) -> Held | DriverError:
+    """Do `action` on the device's own thread, while it is open."""
     for actuator in sensor.actuators():
         if actuator.info.name == key.actuator:
             try:
@@ -61,35 +53,39 @@ def _result(
     return DriverError(f"{key.device} has lost its actuator {key.actuator}")
 
 
-def take(value: float, until_ns: int, found: Callable[[float], None]) -> Action:
+def take(value: float, until_ns: int, custody: Custody | None = None) -> Action:
     """Make it hold `value` until then; what it holds afterwards.
 
-    What a device that keeps no leases held before is given to `found` first, to be restored in the end.
+    What a device that keeps no leases holds before is given into `custody` first, to be given back.
     """
 
     def action(actuator: Actuator) -> Held:
-        if not isinstance(actuator, LeasedActuator):
-            found(float(actuator.get()))
+        keeper = None if isinstance(actuator, LeasedActuator) else custody
+        if keeper and _left_s(until_ns) > 0:
+            keeper.keep(actuator, value)
         left_s = _left_s(until_ns)
         if left_s <= 0:
             raise DriverError("the lease was over before the device could take it")
         _set(actuator, value, left_s)
-        held = _read(actuator)
-        if held.is_(value, actuator.info.step):
-            return held
-        time.sleep(_SETTLE_S)
-        return _read(actuator)
+        held = settled(actuator, value)
+        if keeper and not held.is_(value, actuator.info.step):
+            keeper.kept_as(held)
+        return held
 
     return action
 
 
-def refresh(value: float, until_ns: int) -> Action:
-    """Make it go on, if its time is not over; what it held before, so that another's hand shows."""
+def refresh(value: float, until_ns: int, *, reapply: bool = True) -> Action:
+    """Make it go on, if its time is not over; what it held before, so that another's hand shows.
+
+    What another has made of it is left so, unless `reapply` is set.
+    """
 
     def action(actuator: Actuator) -> Held:
-        held = _read(actuator)
+        held = read_back(actuator)
         left_s = _left_s(until_ns)
-        due = isinstance(actuator, LeasedActuator) or not held.is_(value, actuator.info.step)
+        obeys = held.is_(value, actuator.info.step)
+        due = isinstance(actuator, LeasedActuator) if obeys else reapply
         if due and left_s > 0:
             _set(actuator, value, left_s)
         return held
@@ -97,15 +93,21 @@ def refresh(value: float, until_ns: int) -> Action:
     return action
 
 
-def let_go(original: float | None) -> Action:
-    """End our hold: a device that keeps leases falls back, another gets its original value again."""
+def let_go(custody: Custody | None = None, fallback: float | None = None) -> Action:
+    """End our hold: a device that keeps leases falls back by itself, another gets back what it held before.
+
+    Args:
+        fallback: what the latter gets instead, for now, where it can take that.
+    """
 
     def action(actuator: Actuator) -> Held:
         if isinstance(actuator, LeasedActuator):
             actuator.release()
-        elif original is not None:
-            actuator.set(original)
-        return _read(actuator)
+        elif custody:
+            info = actuator.info
+            fits = fallback is not None and info.minimum <= fallback <= info.maximum
+            return custody.give_back(actuator, fallback if fits else None)
+        return read_back(actuator)
 
     return action
 
@@ -120,7 +122,3 @@ def _set(actuator: Actuator, value: float, left_s: float) -> None:
 
 def _left_s(until_ns: int) -> float:
     return (until_ns - time.monotonic_ns()) / 1e9
-
-
-def _read(actuator: Actuator) -> Held:
-    return Held(float(actuator.get()), actuator.holder())

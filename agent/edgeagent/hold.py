@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgeagent.commands import Answer
-from edgeagent.grip import Held
 from edgeagent.leases import Lease
+from edgeagent.readback import Held
 from edgeagent.report import Report
 from edgeagent.setpoints import Setpoint
 from edgeagent_sdk.messages import Outcome, Severity
+
+
+class Policy(NamedTuple):
+    """What the configuration says about an actuator.
+
+    Args:
+        reapply: what somebody else sets under a lease is set again; else the lease ends.
+        fallback: what it goes to when a lease ends by itself; None for what it was found at.
+    """
+
+    reapply: bool
+    fallback: float | None
 
 
 class Hold:
@@ -27,9 +39,15 @@ class Hold:
     """
 
     def __init__(
-        self, lease: Lease, wanted: Setpoint, answer: Answer, before: Hold | None, report: Report
+        self,
+        lease: Lease,
+        wanted: Setpoint,
+        policy: Policy,
+        answer: Answer,
+        before: Hold | None,
+        report: Report,
     ) -> None:
-        self.lease = lease
+        self.lease, self.policy = lease, policy
         self.began: bool = False
         self.busy = False
         # One that never began has nothing to come back to but what was before it.
@@ -56,17 +74,18 @@ class Hold:
             self._remarks.append(f"what decides is {held.by or 'not known'}")
         self.answer(Outcome.CLAMPED if self._remarks else Outcome.APPLIED, holds(self.lease, held))
 
-    def seen(self, held: Held) -> None:
-        """What the device held when it was asked: ours, or somebody else's."""
+    def seen(self, held: Held) -> bool:
+        """What the device held when it was asked; whether that was ours, not somebody else's."""
         self._trouble = ""
         obeys = held.is_(self.lease.value, self._info.step)
         if not obeys and not self._reverted:
             who = held.by or "somebody else has set it"
             words = f"is {held.value:g}, although a lease holds it at {self.lease.value:g}: {who}"
-            self._tell("actuator-reverted", words, Severity.WARNING)
+            self._tell("actuator-reverted", words, Severity.WARNING, found=held.value, by=held.by)
         elif obeys and self._reverted:
             self._tell("actuator-recovered", f"is {held.value:g} again, as its lease says")
         self._reverted = not obeys
+        return obeys
 
     def failed(self, why: str) -> None:
         """The device could not be asked."""
@@ -91,9 +110,9 @@ class Hold:
     def _left_s(self) -> float:
         return self.lease.left_s(time.monotonic_ns())
 
-    def _tell(self, kind: str, words: str, severity: Severity = Severity.INFO) -> None:
+    def _tell(self, kind: str, words: str, severity: Severity = Severity.INFO, **more: Any) -> None:
         key, value = self.lease.key, self.lease.value
-        data = {"actuator": key.actuator, "value": value, "lease_s": round(self._left_s, 3)}
+        data = {"actuator": key.actuator, "value": value, "lease_s": round(self._left_s, 3), **more}
         self._report(kind, f"{key.actuator}: {words}", severity, device=key.device, data=data)
 
 

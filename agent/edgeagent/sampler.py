@@ -25,6 +25,8 @@ _OPEN_S = 15.0
 
 Deliver = Callable[[str, int], None]
 
+Opened = Callable[[str, Sensor], None]
+
 Order = Callable[[Sensor | None], None]
 """Something to be done on the device's own thread; it gets None while the device is not open."""
 
@@ -35,6 +37,7 @@ class Sampler(threading.Thread):
     Args:
         device: its name; `sensor` its driver, not yet open.
         deliver: called with lines and their number after each pass.
+        opened: called with the driver once it is open, on this thread and before any order.
         changed: called when the channels have become known or have changed.
     """
 
@@ -49,6 +52,7 @@ class Sampler(threading.Thread):
         stale_after_s: float,
         clock: Clock,
         deliver: Deliver,
+        opened: Opened,
         changed: Callable[[], None],
         report: Report,
     ) -> None:
@@ -62,7 +66,8 @@ class Sampler(threading.Thread):
         self.faults = 0
         self._identity, self._rules = identity, rules
         self._stale_after_s = stale_after_s
-        self._clock, self._deliver, self._changed, self._report = clock, deliver, changed, report
+        self._clock, self._deliver, self._opened = clock, deliver, opened
+        self._changed, self._report = changed, report
         self._ended = threading.Event()
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._abandoned = False
@@ -124,6 +129,7 @@ class Sampler(threading.Thread):
             try:
                 self._adopt(self.sensor.open())
                 self._tell_occurrences()
+                self._opened(self.device, self.sensor)
                 self._sample()
             except DriverError as error:
                 retry_s = error.retry_s

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from edgeagent.control import Control
 from edgeagent.courier import Courier
 from edgeagent.devices import Devices
 from edgeagent.link import Link
@@ -25,6 +26,7 @@ class Parts(NamedTuple):
 
     courier: Courier
     devices: Devices
+    control: Control
     link: Callable[[], Link | None]  # a reload may replace it
 
 
@@ -57,6 +59,7 @@ _TABLE: tuple[tuple[str, str, str, Callable[[Parts], float]], ...] = (
     ("thinned", "count", "readings thinned out, over budget", lambda p: p.courier.tally.thinned),
     ("dropped", "count", "readings lost: over budget or damaged", lambda p: p.courier.tally.dropped),
     ("refused", "count", "batches that the aggregator refused", lambda p: p.courier.tally.refused),
+    ("reverts", "count", "times somebody else set what a lease held", lambda p: p.control.reverts),
     ("reconnects", "count", "times the broker came back", _reconnects),
     (
         "ack",

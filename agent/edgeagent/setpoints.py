@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from edgeagent.leases import Key
-from edgeagent_sdk.driver import ActuatorInfo
+from edgeagent_sdk.driver import Actuator, ActuatorInfo, LeasedActuator
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.plugins import nearest
 
@@ -64,6 +64,19 @@ def setpoint(body: dict[str, Any], known: Known) -> Setpoint:
 def released(body: dict[str, Any], known: Known) -> Key:
     """What a `release` names. Raises EdgeError for what is not there."""
     return _find(_convert(body, Release), known)[0]
+
+
+def unusable(name: str, value: float, actuators: Sequence[Actuator]) -> str:
+    """Why a configured fallback cannot be used; empty if it can."""
+    known = {actuator.info.name: actuator for actuator in actuators}
+    if name not in known:
+        return f"there is no actuator {name!r}; {nearest(name, list(known))}"
+    info = known[name].info
+    if isinstance(known[name], LeasedActuator):
+        return f"{name} falls back by itself, without us; set its safe state in the device"
+    if not info.minimum <= value <= info.maximum:
+        return f"{name}: {value:g} is outside {info.minimum:g} to {info.maximum:g}"
+    return ""
 
 
 def _find(order: Release, known: Known) -> tuple[Key, ActuatorInfo]:

@@ -115,6 +115,9 @@ class Actuator(ABC):
 
     info: ActuatorInfo
 
+    #: Whether a setting outlives a restart of this machine, as in a PDU or a BMC; the kernel's own do not.
+    survives_reboot: bool = False
+
     @abstractmethod
     def get(self) -> float:
         """What the device holds now, in the quantity's unit. Raises DriverError."""

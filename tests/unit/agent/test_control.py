@@ -16,6 +16,7 @@ from edgeagent.clock import Clock
 from edgeagent.config import DeviceConfig
 from edgeagent.control import Control
 from edgeagent.devices import Devices
+from edgeagent.originals import Originals
 from edgeagent_sdk.channel import Channel, Value
 from edgeagent_sdk.driver import Actuator, ActuatorInfo, Host, LeasedActuator, Occurrence, Options, Sensor
 from edgeagent_sdk.errors import DriverError, EdgeError
@@ -142,7 +143,7 @@ class Device(Sensor):
 class Desk:
     """Control over one device, with the answers it gave."""
 
-    def __init__(self, kind: Callable[[World], Actuator]) -> None:
+    def __init__(self, kind: Callable[[World], Actuator], state_dir: Path) -> None:
         self.world, self.reports = World(), Reports()
         self.answers: list[tuple[Outcome, Mapping[str, Any], str]] = []
         self.devices = Devices(
@@ -150,6 +151,7 @@ class Desk:
             Host(Path("/")),
             Clock(),
             deliver=lambda lines, count: None,
+            opened=lambda device, sensor: self.control.opened(device, sensor),
             changed=lambda: None,
             report=self.reports,
         )
@@ -161,10 +163,10 @@ class Desk:
             sensor=lambda host, options: Device(self.world, kind),
             options=Options(),
         )
+        self.control = Control(self.devices, Originals(state_dir, "boot", self.reports), self.reports)
+        self.control.start()
         self.devices.apply([self.config])
         wait_until(lambda: bool(self.devices.sampler("psu").actuators), "the device is open")
-        self.control = Control(self.devices, self.reports)
-        self.control.start()
 
     def answer(self, outcome: Outcome, holds: Mapping[str, Any], why: str = "") -> None:
         self.answers.append((outcome, holds, why))
@@ -201,8 +203,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
-    made = Desk(getattr(request, "param", Leased))
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(getattr(request, "param", Leased), tmp_path)
     yield made
     made.stop()
 
@@ -362,7 +364,7 @@ def test_what_is_over_is_neither_taken_nor_refreshed(kind: Callable[[World], Act
     world = World()
     over_ns = time.monotonic_ns() - 1
     with pytest.raises(DriverError, match="was over"):
-        grip.take(200.0, over_ns, lambda found: None)(kind(world))
+        grip.take(200.0, over_ns)(kind(world))
     assert grip.refresh(200.0, over_ns)(kind(world)).value == 300.0
     assert world.calls == []
 

@@ -17,7 +17,7 @@ from edgeagent_sdk.plugins import nearest
 if TYPE_CHECKING:
     from edgeagent.drivers.node.actuators import NodeActuator
     from edgeagent.drivers.node.node import Node
-    from edgeagent.grip import Held
+    from edgeagent.readback import Held
 
 #: The node is told this often, and lets go by itself after so long.
 _REFRESH_S, _TTL_S = 1.0, 4.0
@@ -73,7 +73,7 @@ def _hold(actuator: NodeActuator, value: float, lease_s: float, json: bool) -> N
         return held
 
     try:
-        held = tell(take(value, until_ns, lambda found: None)(actuator))
+        held = tell(take(value, until_ns)(actuator))
         while (left_s := (until_ns - time.monotonic_ns()) / 1e9) > 0:
             time.sleep(min(_REFRESH_S, left_s))
             if (now := refresh(value, until_ns)(actuator)) != held and time.monotonic_ns() < until_ns:
@@ -81,7 +81,7 @@ def _hold(actuator: NodeActuator, value: float, lease_s: float, json: bool) -> N
     except KeyboardInterrupt:
         until_ns = 0  # the way to end it early
     finally:
-        held = let_go(None)(actuator)
+        held = let_go()(actuator)
     tell(held)
     if json:
         show(rows, [], as_json=True)

@@ -22,6 +22,8 @@ _ACTIVE = "Power Limit Active"
 class DcmiLimit(Actuator):
     """The limit in whole watts. 0 W stands for none."""
 
+    survives_reboot = True
+
     def __init__(self, tool: Tool, minimum_w: float, maximum_w: float) -> None:
         self.info = ActuatorInfo("limit", "power", minimum_w, maximum_w, "power limit; 0 W is none", 1.0)
         self._tool = tool

@@ -57,6 +57,8 @@ class Place(NamedTuple):
 class PowerLimit(Actuator):
     """One limit. 0 W stands for none."""
 
+    survives_reboot = True
+
     def __init__(self, client: Client, place: Place, info: ActuatorInfo) -> None:
         self.info = info
         self._client, self._place = client, place

@@ -24,6 +24,8 @@ class OutletActuator(Actuator):
         recognize: raises DriverError if another device has been put in the place of the outlet's.
     """
 
+    survives_reboot = True
+
     def __init__(self, session: Session, point: Point, recognize: Callable[[], None]) -> None:
         channel = point.channel
         self.info = ActuatorInfo(
