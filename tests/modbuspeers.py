@@ -54,9 +54,9 @@ class LibmodbusServer:
 
 
 @contextmanager
-def libmodbus(program: Path, *arguments: str) -> Iterator[LibmodbusServer]:
-    """The compiled server: ``"tcp"``, or ``"rtu", path, unit``."""
-    port = free_port()
+def libmodbus(program: Path, *arguments: str, port: int = 0) -> Iterator[LibmodbusServer]:
+    """The compiled server: ``"tcp"``, on a free port if none is given, or ``"rtu", path, unit``."""
+    port = port or free_port()
     command = [str(program), *arguments, *([str(port)] if arguments == ("tcp",) else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:

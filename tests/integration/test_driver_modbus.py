@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from edgeagent.drivers.modbus.mapfile import shipped, shipped_path
 from edgeagent.drivers.modbus.numbers import pack
 from edgeagent.drivers.modbus.points import Point, points
 from edgeagent_sdk.channel import Channel, Fault, Value
+from edgeagent_sdk.conformance import Bench, DriverConformance
 from edgeagent_sdk.driver import Host
 from edgeagent_sdk.errors import DriverError
 from tests.modbuspeers import LibmodbusServer, compile_server, libmodbus, pymodbus_tcp, words
 from tests.serialline import pty_pair
+from tests.services import free_port
 
 SPACES = {1: "c", 2: "d", 3: "h", 4: "i"}
 
@@ -248,3 +250,21 @@ def test_the_map_of_another_device(tmp_path: Path, optional: bool) -> None:
         opened(map=path, host="127.0.0.1", tcp_port=port),
     ):
         pass
+
+
+class TestConformance(DriverConformance):
+    """The kit's checks, on a PDU that can be unplugged."""
+
+    driver = ModbusSensor
+
+    @pytest.fixture
+    def bench(self, program: Path, tmp_path: Path) -> Iterator[Bench]:
+        port = free_port()
+        with ExitStack() as plugged:
+
+            def plug() -> None:
+                plugged.enter_context(libmodbus(program, "tcp", port=port))
+
+            plug()
+            options = {"map": "netio-powerpdu-4ps", "host": "127.0.0.1", "tcp_port": port}
+            yield Bench(Host(state_dir=tmp_path), options, unplug=plugged.close, replug=plug)

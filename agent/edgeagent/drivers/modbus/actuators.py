@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 from edgeagent.drivers.modbus.mapkeys import MapFile, Output
@@ -30,6 +31,7 @@ class CoilActuator(Actuator):
 
     def set(self, value: float) -> None:
         """Switch it."""
+        _check(self.info, value)
         self._master.write_coil(self._address, value >= 0.5)
 
 
@@ -57,6 +59,7 @@ class RegisterActuator(Actuator):
 
     def set(self, value: float) -> None:
         """Write them, all in one request."""
+        _check(self.info, value)
         counts = value * self._scale.divisor / self._scale.multiplier
         try:
             data = pack(counts if self._kind.startswith("f") else round(counts), self._layout)
@@ -65,6 +68,11 @@ class RegisterActuator(Actuator):
                 f"{self.info.name}: {value:g} does not fit a register of type {self._kind}"
             ) from None
         self._master.write(self._address, data, many=self._many)
+
+
+def _check(info: ActuatorInfo, value: float) -> None:
+    if not math.isfinite(value):
+        raise DriverError(f"{info.name}: {value} is nothing that can be set")
 
 
 def actuators(master: Master, table: MapFile) -> list[Actuator]:
