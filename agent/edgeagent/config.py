@@ -80,9 +80,7 @@ class DeviceKeys(msgspec.Struct, kw_only=True, frozen=True):
     ] = {}
     fallback: Annotated[
         dict[str, float],
-        _key(
-            "what actuators go to when a lease ends by itself, in their unit; by default what they were found at"
-        ),
+        _key("what actuators go to when a lease ends by itself, in their unit; else what they were found at"),
     ] = {}
     on_revert: Annotated[
         Literal["reapply", "yield"],

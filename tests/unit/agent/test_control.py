@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,13 @@ import pytest
 
 from edgeagent import control as module
 from edgeagent import grip
-from edgeagent.clock import Clock
 from edgeagent.config import DeviceConfig
-from edgeagent.control import Control
-from edgeagent.devices import Devices
-from edgeagent.originals import Originals
 from edgeagent_sdk.channel import Channel, Value
 from edgeagent_sdk.driver import Actuator, ActuatorInfo, Host, LeasedActuator, Occurrence, Options, Sensor
 from edgeagent_sdk.errors import DriverError, EdgeError
 from edgeagent_sdk.messages import Outcome, Severity
-from edgeagent_sdk.names import Identity
+from tests import desk as desk_module
 from tests.services import wait_until
-
-from .reports import Reports
 
 INFO = ActuatorInfo("limit", "power", 100.0, 500.0)
 
@@ -140,60 +134,37 @@ class Device(Sensor):
         return news
 
 
-class Desk:
-    """Control over one device, with the answers it gave."""
+class Desk(desk_module.Desk):
+    """Control over a device of that world.
 
-    def __init__(self, kind: Callable[[World], Actuator], state_dir: Path) -> None:
-        self.world, self.reports = World(), Reports()
-        self.answers: list[tuple[Outcome, Mapping[str, Any], str]] = []
-        self.devices = Devices(
-            Identity("lab", "n1"),
-            Host(Path("/")),
-            Clock(),
-            deliver=lambda lines, count: None,
-            opened=lambda device, sensor: self.control.opened(device, sensor),
-            changed=lambda: None,
-            report=self.reports,
-        )
-        self.config = DeviceConfig(
+    Args:
+        keys: of its configuration.
+    """
+
+    def __init__(
+        self,
+        kind: Callable[[World], Actuator],
+        state_dir: Path,
+        world: World | None = None,
+        *,
+        boot: str = "boot",
+        **keys: Any,
+    ) -> None:
+        self.world = world or World()
+        config = DeviceConfig(
             name="psu",
             driver="psu",
             interval_s=0.05,
             stale_after_s=0.5,
             sensor=lambda host, options: Device(self.world, kind),
             options=Options(),
+            **keys,
         )
-        self.control = Control(self.devices, Originals(state_dir, "boot", self.reports), self.reports)
-        self.control.start()
-        self.devices.apply([self.config])
-        wait_until(lambda: bool(self.devices.sampler("psu").actuators), "the device is open")
-
-    def answer(self, outcome: Outcome, holds: Mapping[str, Any], why: str = "") -> None:
-        self.answers.append((outcome, holds, why))
-
-    def cap(self, value: float = 200.0, lease_s: float = 60.0) -> tuple[Outcome, Mapping[str, Any], str]:
-        count = len(self.answers)
-        body = {"device": "psu", "actuator": "limit", "value": value, "lease_s": lease_s}
-        self.control.cap(body, self.answer)
-        return self.wait(count)
-
-    def release(self) -> tuple[Outcome, Mapping[str, Any], str]:
-        count = len(self.answers)
-        self.control.release({"device": "psu", "actuator": "limit"}, self.answer)
-        return self.wait(count)
-
-    def wait(self, count: int) -> tuple[Outcome, Mapping[str, Any], str]:
-        wait_until(lambda: len(self.answers) > count, "an answer")
-        return self.answers[-1]
-
-    def told(self, kind: str) -> bool:
-        return kind in self.reports.kinds
+        super().__init__(config, "limit", state_dir, boot=boot)
 
     def stop(self) -> None:
         self.world.free.set()
-        self.control.finish()
-        self.control.join(5)
-        self.devices.stop()
+        super().stop()
 
 
 @pytest.fixture(autouse=True)
@@ -448,8 +419,7 @@ def test_the_end_of_the_agent_or_of_the_device_lets_go(desk: Desk, how: str) -> 
     if how == "stop":
         desk.stop()
     else:
-        desk.control.let_go(desk.devices.leaving([]), "its device is configured anew")
-        desk.devices.apply([])
+        desk.reload()
     assert desk.world.holds == 300.0
     assert "ended: " in desk.reports.messages[-1]
 
