@@ -54,8 +54,8 @@ lint: install ## types, style and format
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-firmware: install packages ## build the sensor node's firmware, and prove its modules on this machine
-	@$(MAKE) --no-print-directory -C firmware all check fuzz
+firmware: install packages ## build and prove the sensor node's firmware; KEY=… signs its images
+	@$(MAKE) --no-print-directory -C firmware all check fuzz $(if $(KEY),KEY=$(abspath $(KEY)))
 
 rig: firmware ## the same tests on emulated boards, or with ENV=hil/env-board.yaml on a real one
 	@for env in $(ENV); do \
