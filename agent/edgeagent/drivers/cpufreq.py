@@ -1,18 +1,29 @@
-"""Clock frequencies of the CPUs. Source: Linux, Documentation/admin-guide/pm/cpufreq.rst (kHz)."""
+"""Clock frequencies of the CPUs. Source: Linux, Documentation/admin-guide/pm/cpufreq.rst (kHz).
+
+The kernel keeps a limit within those of the hardware, and of a maximum below the minimum it takes the
+maximum: what was set is read back by whoever set it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
-from edgeagent.drivers.sysfs import Attribute, listing, read_all, text
+from edgeagent.drivers.knob import Knob
+from edgeagent.drivers.sysfs import Attribute, listing, number, read_all, text
 from edgeagent_sdk.channel import Channel, Value
-from edgeagent_sdk.driver import Found, Host, Options, Sensor
+from edgeagent_sdk.driver import Actuator, ActuatorInfo, Found, Host, Options, Sensor
 from edgeagent_sdk.errors import DriverError
 
 _POLICIES = "/sys/devices/system/cpu/cpufreq"
 
 #: File, and what its channel is called after the policy's name.
 _FILES = (("scaling_cur_freq", ""), ("scaling_min_freq", "-min"), ("scaling_max_freq", "-max"))
+
+#: The files among them that can be written.
+_LIMITS = _FILES[1:]
+
+_HZ_PER_COUNT = 1e3
 
 
 class CpufreqSensor(Sensor):
@@ -23,6 +34,7 @@ class CpufreqSensor(Sensor):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self._files: list[Attribute] = []
+        self._knobs: list[Knob] = []
 
     @classmethod
     def discover(cls, host: Host) -> Iterable[Found]:
@@ -35,11 +47,13 @@ class CpufreqSensor(Sensor):
         """Find the policies."""
         channels = []
         self._files = []
-        for policy in listing(self.host.path(_POLICIES), "policy*"):
+        policies = listing(self.host.path(_POLICIES), "policy*")
+        self._knobs = [knob for policy in policies for knob in _limits(policy)]
+        for policy in policies:
             cpus = text(policy / "related_cpus")
             for file, suffix in _FILES:
                 if (policy / file).exists():
-                    self._files.append(Attribute(policy / file, 1e3))
+                    self._files.append(Attribute(policy / file, _HZ_PER_COUNT))
                     channels.append(
                         Channel(f"{policy.name}{suffix}", "frequency", description=f"CPUs {cpus}")
                     )
@@ -55,3 +69,25 @@ class CpufreqSensor(Sensor):
         """Close the files."""
         for file in self._files:
             file.close()
+
+    def actuators(self) -> Sequence[Actuator]:
+        """The limits of each policy, in Hz."""
+        return self._knobs
+
+
+def _limits(policy: Path) -> Iterator[Knob]:
+    lowest, highest = number(policy / "cpuinfo_min_freq"), number(policy / "cpuinfo_max_freq")
+    if lowest is None or highest is None:
+        return
+    cpus = text(policy / "related_cpus")
+    for file, suffix in _LIMITS:
+        if number(policy / file) is not None:
+            info = ActuatorInfo(
+                f"{policy.name}{suffix}",
+                "frequency",
+                lowest * _HZ_PER_COUNT,
+                highest * _HZ_PER_COUNT,
+                f"{file} of CPUs {cpus}",
+                _HZ_PER_COUNT,
+            )
+            yield Knob(info, policy / file, _HZ_PER_COUNT)

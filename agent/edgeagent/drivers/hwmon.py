@@ -1,6 +1,7 @@
 """Hardware monitoring chips: temperatures, voltages, currents, powers, fans.
 
-Sources: Linux, Documentation/hwmon/sysfs-interface.rst (names and units of the attributes) and
+Sources: Linux, Documentation/hwmon/sysfs-interface.rst (names and units of the attributes),
+Documentation/hwmon/ina3221.rst (the power monitor of NVIDIA Jetsons), and
 Documentation/gpu/amdgpu/thermal.rst (``freqN_input``).
 """
 
@@ -40,7 +41,16 @@ _KINDS = {
     "freq": _Kind("frequency", 1.0, ("input",)),  # Hz
     "humidity": _Kind("humidity", 1e-3, ("input",)),  # m%
     "pwm": _Kind("duty", 1 / 255, ("",)),
+    "alarm": _Kind("state", 1.0, ()),
 }
+
+#: The INA3221 labels its rails at their voltages only, curr1 to curr3 beside in1 to in3; and its voltages
+#: over the shunts, in4 to in7, are in µV.
+_INA3221 = "ina3221"
+_SHUNTS = ("4", "5", "6", "7")
+
+#: An alarm without a value beside it is all there is: the Raspberry Pi's rpi_volt has one of its supply.
+_ALARM = re.compile(r"((?:in|curr|temp|fan)(\d+))_(?:lcrit_)?alarm")
 
 _ATTRIBUTE = re.compile(rf"({'|'.join(_KINDS)})(\d+)(?:_(input|average))?")
 
@@ -105,7 +115,7 @@ class HwmonSensor(Sensor):
             raise DriverError(f"chip {chip.name!r} in {chip.directory} shows no value")
         names = unique([f"{kind}/{_label(chip.directory, kind, index)}" for kind, index, _ in found])
         self._inputs = [
-            (Attribute(path, _KINDS[kind].scale), _fault_flag(chip.directory, kind, index))
+            (Attribute(path, _scale(chip.name, kind, index)), _fault_flag(chip.directory, kind, index))
             for kind, index, path in found
         ]
         self._energies = {i: name for i, name in enumerate(names) if name.startswith("energy/")}
@@ -116,9 +126,9 @@ class HwmonSensor(Sensor):
             Channel(
                 name.partition("/")[2],
                 _KINDS[kind].quantity,
-                description=text(chip.directory / f"{kind}{index}_label"),
+                description=f"1: {path.name}" if kind == "alarm" else _words(chip.directory, kind, index),
             )
-            for name, (kind, index, _) in zip(names, found, strict=True)
+            for name, (kind, index, path) in zip(names, found, strict=True)
         ]
 
     def read(self) -> Sequence[Value]:
@@ -179,6 +189,9 @@ def _attributes(directory: Path) -> Iterator[tuple[str, str, Path]]:
     for path in listing(directory):
         match = _ATTRIBUTE.fullmatch(path.name)
         if not match:
+            alarm = _ALARM.fullmatch(path.name)
+            if alarm and not (directory / f"{alarm[1]}_input").exists():
+                yield "alarm", alarm[2], path
             continue
         kind, index, suffix = match[1], match[2], match[3] or ""
         wanted = next(
@@ -193,7 +206,18 @@ def _file(kind: str, index: str, attribute: str) -> str:
 
 
 def _label(directory: Path, kind: str, index: str) -> str:
-    return slug(text(directory / f"{kind}{index}_label"), f"{kind}{index}")
+    return slug(_words(directory, kind, index), f"{kind}{index}")
+
+
+def _words(directory: Path, kind: str, index: str) -> str:
+    """What the kernel calls it; empty if it has no name."""
+    if kind == "curr" and text(directory / "name") == _INA3221 and index not in _SHUNTS:
+        kind = "in"
+    return text(directory / f"{kind}{index}_label")
+
+
+def _scale(chip: str, kind: str, index: str) -> float:
+    return 1e-6 if chip == _INA3221 and kind == "in" and index in _SHUNTS else _KINDS[kind].scale
 
 
 def _fault_flag(directory: Path, kind: str, index: str) -> Attribute | None:

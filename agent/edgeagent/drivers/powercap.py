@@ -15,9 +15,11 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from edgeagent.drivers.counter import TotalsFile, WrapCounter
+from edgeagent.drivers.knob import Knob
+from edgeagent.drivers.powercap_limits import limits
 from edgeagent.drivers.sysfs import Attribute, listing, number, readable, text
 from edgeagent_sdk.channel import Channel, Fault, Value
-from edgeagent_sdk.driver import Found, Host, Options, Sensor
+from edgeagent_sdk.driver import Actuator, Found, Host, Options, Sensor
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.names import slug, unique
 
@@ -55,6 +57,7 @@ class PowercapSensor(Sensor):
         super().__init__(host, options)
         self._parts: list[_Part] = []
         self._files: list[Attribute] = []
+        self._knobs: list[Knob] = []
         self._counters: dict[str, WrapCounter] = {}
         state = host.state_dir and host.state_dir / f"rapl-{slug(options.zone)}.json"
         self._totals = TotalsFile(state, text(host.path("/proc/sys/kernel/random/boot_id")))
@@ -83,6 +86,7 @@ class PowercapSensor(Sensor):
                 remedy = _REMEDY if "denied" in why or "permitted" in why else ""
                 raise DriverError(f"{part.directory / 'energy_uj'}: {why}", remedy)
         self._files = [Attribute(part.directory / "energy_uj") for part in self._parts]
+        self._knobs = [knob for part in self._parts for knob in limits(part.name, part.directory)]
         fresh = {p.name: _counter(p.directory) for p in self._parts if p.name not in self._counters}
         self._totals.restore(fresh)
         self._counters |= fresh
@@ -105,6 +109,10 @@ class PowercapSensor(Sensor):
             file.close()
         if self._counters:
             self._totals.save(self._counters, now=True)
+
+    def actuators(self) -> Sequence[Actuator]:
+        """The power limits of the package and its parts, in W."""
+        return self._knobs
 
     def _pair(self, name: str, raw: Value) -> tuple[Value, Value]:
         if isinstance(raw, Fault):

@@ -48,6 +48,12 @@ def sensor(root: Path, files: dict[str, str | bytes | Path], at: str = "") -> Hw
         pytest.param(
             {"pwm1": "51", "pwm1_enable": "2"}, {"duty/pwm1": 0.2}, id="duty of 255, enable is none"
         ),
+        pytest.param({"in0_lcrit_alarm": "1\n"}, {"state/alarm0": 1.0}, id="an alarm alone: rpi_volt"),
+        pytest.param(
+            {"in0_input": "1000", "in0_lcrit_alarm": "1"},
+            {"voltage/in0": 1.0},
+            id="an alarm beside its value",
+        ),
         pytest.param({"freq1_input": "1500000000"}, {"frequency/freq1": 1.5e9}, id="frequency in Hz"),
         pytest.param({"humidity1_input": "45500"}, {"humidity/humidity1": 45.5}, id="humidity in m%"),
         pytest.param(
@@ -253,3 +259,30 @@ def test_refusals(tmp_path: Path, name: str, at: str, message: str) -> None:
     with pytest.raises(DriverError) as error:
         HwmonSensor(build(tmp_path, TWO), HwmonOptions(chip=name, at=at)).open()
     assert message in str(error.value)
+
+
+def test_the_rails_of_a_jetson(tmp_path: Path) -> None:
+    """Labels stand at the voltages only, and voltages over the shunts are in µV."""
+    files: dict[str, str | bytes | Path] = {
+        "in1_label": "VDD_GPU_SOC",
+        "in1_input": "19160",
+        "in2_label": "VDD_CPU_CV",
+        "in2_input": "19152",
+        "in4_input": "80",
+        "in7_label": "sum of shunt voltages",
+        "in7_input": "160",
+        "curr1_input": "40",
+        "curr2_input": "80",
+        "curr4_input": "120",
+        "curr1_crit_alarm": "0",
+    }
+    host = build(tmp_path, chip(files, "ina3221"))
+    assert good(values(HwmonSensor(host, HwmonOptions(chip="ina3221")))) == {
+        "voltage/vdd_gpu_soc": 19.16,
+        "voltage/vdd_cpu_cv": 19.152,
+        "voltage/in4": 80e-6,
+        "voltage/sum-of-shunt-voltages": 160e-6,
+        "current/vdd_gpu_soc": 0.04,
+        "current/vdd_cpu_cv": 0.08,
+        "current/curr4": 0.12,
+    }

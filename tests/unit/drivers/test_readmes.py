@@ -25,7 +25,7 @@ def table(sensor: type[Sensor]) -> str:
     return "\n".join(["| option | takes | default | meaning |", "|---|---|---|---|", *rows])
 
 
-@pytest.mark.parametrize("name", ["ipmi", "modbus", "redfish", "snmp"])
+@pytest.mark.parametrize("name", ["ipmi", "modbus", "nvml", "redfish", "snmp"])
 def test_the_page_tells_every_option_and_its_example_is_right(name: str) -> None:
     sensor: type[Sensor] = load(DRIVERS, name)
     page = (HOME / name / "README.md").read_text("utf-8")
