@@ -1,0 +1,32 @@
+"""What a process holds: open files and running threads, which a driver that is closed has let go."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+class Held:
+    """What this process holds more than when this was made."""
+
+    def __init__(self) -> None:
+        self._files, self._threads = _open_files(), threading.active_count()
+
+    def more(self, than: int = 0) -> str:
+        """In words; empty if it is not more than so many of a kind."""
+        more = {"files": _open_files() - self._files, "threads": threading.active_count() - self._threads}
+        return ", ".join(f"{count} {kind}" for kind, count in more.items() if count > than)
+
+
+def soon(true: Callable[[], bool], patience_s: float) -> bool:
+    """Whether it becomes true in time."""
+    deadline = time.monotonic() + patience_s
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
