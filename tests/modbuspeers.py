@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import struct
 import subprocess
 import threading
@@ -43,6 +44,14 @@ class LibmodbusServer:
         assert process.stdin and process.stdout
         self._in: IO[str] = process.stdin
         self._out: IO[str] = process.stdout
+
+    def hang(self) -> None:
+        """Stop it in its tracks: connections stay, nothing answers."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on after `hang`."""
+        self._process.send_signal(signal.SIGCONT)
 
     def set(self, space: str, address: int, values: Sequence[int]) -> None:
         """Set registers or bits from `address` on. `space`: h, i, c or d."""

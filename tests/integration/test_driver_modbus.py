@@ -262,9 +262,18 @@ class TestConformance(DriverConformance):
         port = free_port()
         with ExitStack() as plugged:
 
-            def plug() -> None:
-                plugged.enter_context(libmodbus(program, "tcp", port=port))
+            def plug() -> LibmodbusServer:
+                server = plugged.enter_context(libmodbus(program, "tcp", port=port))
+                server.set("i", 300, words("I", 5000))
+                return server
 
-            plug()
-            options = {"map": "netio-powerpdu-4ps", "host": "127.0.0.1", "tcp_port": port}
-            yield Bench(Host(state_dir=tmp_path), options, unplug=plugged.close, replug=plug)
+            server = plug()
+            yield Bench(
+                Host(state_dir=tmp_path),
+                {"map": "netio-powerpdu-4ps", "host": "127.0.0.1", "tcp_port": port, "timeout_ms": 300},
+                unplug=plugged.close,
+                replug=plug,
+                hang=server.hang,
+                resume=server.resume,
+                reset=lambda: server.set("i", 300, words("I", 3)),
+            )
