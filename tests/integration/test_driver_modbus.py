@@ -15,12 +15,15 @@ from edgeagent.drivers.modbus.mapfile import load as load_map
 from edgeagent.drivers.modbus.mapfile import shipped, shipped_path
 from edgeagent.drivers.modbus.numbers import pack
 from edgeagent.drivers.modbus.points import Point, points
+from edgeagent.drivers.node import NodeSensor
+from edgeagent.drivers.node.sensor import NodeOptions
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.conformance import Bench, DriverConformance
-from edgeagent_sdk.driver import Host
+from edgeagent_sdk.driver import Host, Sensor
 from edgeagent_sdk.errors import DriverError
 from tests.modbuspeers import LibmodbusServer, compile_server, libmodbus, pymodbus_tcp, words
-from tests.serialline import pty_pair
+from tests.modelnode import ModelNode
+from tests.serialline import pty_pair, serial_line
 from tests.services import free_port
 
 SPACES = {1: "c", 2: "d", 3: "h", 4: "i"}
@@ -46,7 +49,7 @@ def opened(**options: Any) -> Iterator[tuple[ModbusSensor, list[Channel]]]:
         sensor.close()
 
 
-def readings(sensor: ModbusSensor, channels: Sequence[Channel]) -> dict[str, Value]:
+def readings(sensor: Sensor, channels: Sequence[Channel]) -> dict[str, Value]:
     return {
         f"{channel.quantity.name}/{channel.name}": value
         for channel, value in zip(channels, sensor.read(), strict=True)
@@ -250,6 +253,20 @@ def test_the_map_of_another_device(tmp_path: Path, optional: bool) -> None:
         opened(map=path, host="127.0.0.1", tcp_port=port),
     ):
         pass
+
+
+def test_the_node_by_its_map_is_what_its_own_driver_reads(tmp_path: Path) -> None:
+    model = ModelNode(serial_number=9)
+    with serial_line(tmp_path / "tty", model.answer) as line:
+        port = str(line.path)
+        own = NodeSensor(Host(), NodeOptions(port=port))
+        by_driver = readings(own, own.open())
+        own.close()
+        with opened(map="sensor-node", port=port, baud=115_200, serial_number="9") as (sensor, channels):
+            before = model.requests
+            by_map = readings(sensor, channels)
+            assert model.requests == before + 1
+    assert by_map == {name: by_driver[name] for name in by_map}
 
 
 class TestConformance(DriverConformance):
