@@ -91,7 +91,8 @@ class Desk:
         self.devices.apply(wanted)
 
     def stop(self) -> None:
-        """End it cleanly."""
-        self.control.finish()
-        self.control.join(5)
+        """End it cleanly; may be called twice."""
+        if self.control.is_alive():
+            self.control.finish()
+            self.control.join(5)
         self.devices.stop()
