@@ -41,13 +41,13 @@ $(BOARD)/boot.elf: $(OUT)/boot.elf
 	@cp $< $@
 
 $(OUT)/boot.elf: $(OBJECTS) boot/boot.ld tools/budget.py
-	$(CROSS)gcc $(LDFLAGS) $(OBJECTS) -o $@
+	@$(CROSS)gcc $(LDFLAGS) $(OBJECTS) -o $@
 	@$(PYTHON) tools/budget.py $@ --size $(CROSS)size --flash 32768 --ram 16384 --stack 4096
 
 sources: $(CRYPTO)/monocypher.c $(BUILD)/registers.h ## what is not here but made, or fetched
 
 $(OUT)/%.o: %.c boot.mk | $(OUT) $(CRYPTO)/monocypher.h $(BUILD)/registers.h
-	$(CROSS)gcc $(CFLAGS) $(if $(filter monocypher,$*),,$(WARNINGS)) $(CPPFLAGS) -MMD -c $< -o $@
+	@$(CROSS)gcc $(CFLAGS) $(if $(filter monocypher,$*),,$(WARNINGS)) $(CPPFLAGS) -MMD -c $< -o $@
 
 # Looked at each time, written only if it is another key.
 $(OUT)/key.c: $(KEY) always | $(OUT)

@@ -19,17 +19,17 @@ OBJECTS := $(patsubst src/%.c,$(OUT)/%.o,$(wildcard src/*.c)) \
 .DELETE_ON_ERROR:
 
 $(OUT)/app.bin: $(OUT)/app.elf
-	$(CROSS)objcopy -O binary $< $@
+	@$(CROSS)objcopy -O binary $< $@
 
 $(OUT)/app.elf: $(OBJECTS) link.ld tools/budget.py
-	$(CROSS)gcc $(LDFLAGS) $(OBJECTS) -o $@
+	@$(CROSS)gcc $(LDFLAGS) $(OBJECTS) -o $@
 	@$(PYTHON) tools/budget.py $@ --size $(CROSS)size --flash 32768 --ram 8192 --stack 2048
 
 $(OUT)/%.o: src/%.c image.mk ports/$(PORT)/port.mk | $(OUT)
-	$(CROSS)gcc $(CFLAGS) $(CPPFLAGS) -MMD -c $< -o $@
+	@$(CROSS)gcc $(CFLAGS) $(CPPFLAGS) -MMD -c $< -o $@
 
 $(OUT)/port_%.o: ports/$(PORT)/%.c image.mk ports/$(PORT)/port.mk | $(OUT)
-	$(CROSS)gcc $(CFLAGS) $(CPPFLAGS) -MMD -c $< -o $@
+	@$(CROSS)gcc $(CFLAGS) $(CPPFLAGS) -MMD -c $< -o $@
 
 $(OUT):
 	@mkdir -p $@

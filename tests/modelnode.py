@@ -144,7 +144,7 @@ class ModelNode:
     def _now(self, block: Block) -> dict[str, int]:
         values = dict(self.values[block.name])
         if block.space == "input":
-            number = 0xB001 + [b for b in BLOCKS if b.space == "input"].index(block)
+            number = block.number
             values |= {"block": number, "sequence": self.uptime_ms // 100, "uptime_ms": self.uptime_ms}
         if block is ACCESS:
             values |= {"access": self.level, "reset": 0}

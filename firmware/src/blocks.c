@@ -7,7 +7,7 @@
 #include "version.h"
 #include "words.h"
 
-enum { BLOCK_MAX = 125, BLOCK_NUMBER = 0xB000 };  // no request reads more registers than that
+enum { BLOCK_MAX = 125 };  // no request reads more registers than that
 
 _Static_assert(IDENTITY_WORDS <= BLOCK_MAX && TELEMETRY_WORDS <= BLOCK_MAX &&
                    DIAGNOSTICS_WORDS <= BLOCK_MAX && EVENTS_WORDS <= BLOCK_MAX &&
@@ -15,13 +15,13 @@ _Static_assert(IDENTITY_WORDS <= BLOCK_MAX && TELEMETRY_WORDS <= BLOCK_MAX &&
                "a block is one request");
 
 static void put_head(uint16_t *block, unsigned number, const struct node *node, uint64_t now_ms) {
-    block[TELEMETRY_BLOCK] = (uint16_t)(BLOCK_NUMBER + number);
+    block[TELEMETRY_BLOCK] = (uint16_t)number;
     put_u32(block + TELEMETRY_SEQUENCE, node->measurement.sequence);
     put_u64(block + TELEMETRY_UPTIME_MS, now_ms);
 }
 
 static void identity(const struct node *node, uint64_t now_ms, uint16_t *block) {
-    put_head(block, 1, node, now_ms);
+    put_head(block, IDENTITY_NUMBER, node, now_ms);
     block[IDENTITY_MAGIC] = MAGIC;
     block[IDENTITY_MAP_VERSION] = MAP_VERSION;
     block[IDENTITY_BOARD] = BOARD_ID;
@@ -42,7 +42,7 @@ static uint32_t alarms(const struct node *node) {
 
 static void telemetry(const struct node *node, uint64_t now_ms, uint16_t *block) {
     const struct measurement *measurement = &node->measurement;
-    put_head(block, 2, node, now_ms);
+    put_head(block, TELEMETRY_NUMBER, node, now_ms);
     put_u64(block + TELEMETRY_MEASURED_MS, measurement->measured_ms);
     put_u32(block + TELEMETRY_BOOT_COUNT, node->health.boot_count);
     put_u32(block + TELEMETRY_LAST_EVENT, node->events.last);
@@ -63,7 +63,7 @@ static void telemetry(const struct node *node, uint64_t now_ms, uint16_t *block)
 
 static void diagnostics(const struct node *node, uint64_t now_ms, uint16_t *block) {
     const struct health *health = &node->health;
-    put_head(block, 3, node, now_ms);
+    put_head(block, DIAGNOSTICS_NUMBER, node, now_ms);
     block[DIAGNOSTICS_RESET_CAUSE] = health->reset_cause;
     put_u32(block + DIAGNOSTICS_WATCHDOG_RESETS, health->watchdog_resets);
     put_u32(block + DIAGNOSTICS_FRAMES, node->line.frames);
@@ -82,7 +82,7 @@ static void diagnostics(const struct node *node, uint64_t now_ms, uint16_t *bloc
 }
 
 static void event_log(const struct node *node, uint64_t now_ms, uint16_t *block) {
-    put_head(block, 4, node, now_ms);
+    put_head(block, EVENTS_NUMBER, node, now_ms);
     uint16_t *place = block + EVENTS_EVENT0_NUMBER;
     for (unsigned i = 0; i < EVENTS; i++, place += EVENTS_EVENT1_NUMBER - EVENTS_EVENT0_NUMBER) {
         const struct event *event = events_at(&node->events, i);

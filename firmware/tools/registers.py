@@ -89,6 +89,8 @@ def _block(block: Block) -> Iterator[str]:
     yield f"// {block.title}: offsets within the block."
     yield f"#define {name}_ADDRESS {_c(block.address)}"
     yield f"#define {name}_WORDS {block.words}u"
+    if block.space == "input":
+        yield f"#define {name}_NUMBER {_c(block.number)}"
     yield f"enum {name.lower()}_offset {{"
     for field in block.fields:
         yield f"    {name}_{field.name.upper()} = {block.offsets[field.name]},"

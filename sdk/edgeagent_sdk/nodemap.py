@@ -201,6 +201,11 @@ class _Block(NamedTuple):
 class Block(_Block):
     """A run of registers that one request reads. `space` is ``input`` (FC 4) or ``holding`` (FC 3, 6, 16)."""
 
+    @property
+    def number(self) -> int:
+        """What the first register of an input block always reads; it tells blocks from one another."""
+        return self.field("block").default
+
     @cached_property
     def words(self) -> int:
         """Its length in registers."""
@@ -246,8 +251,11 @@ def _no_field(block: str, name: str) -> Field:
 
 def _head(number: int) -> tuple[Field, ...]:
     """What every input block begins with: it tells which block it is, and when it was made."""
+    always = 0xB000 + number
     return (
-        Field("block", "u16", f"always 0x{0xB000 + number:04X}: a late answer cannot pass for another's"),
+        Field(
+            "block", "u16", f"always 0x{always:04X}: a late answer cannot pass for another's", default=always
+        ),
         Field("sequence", "u32", "number of the measuring pass that the block shows"),
         Field("uptime_ms", "u64", "time since the reset, when the answer was made"),
     )

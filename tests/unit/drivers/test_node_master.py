@@ -129,7 +129,7 @@ def test_a_late_answer_does_not_pass_for_anothers(line: SerialLine, model: Model
                 values = node.read(block)
             except DriverError:
                 continue
-            assert values["block"] == 0xB001 + [IDENTITY, TELEMETRY, DIAGNOSTICS].index(block)
+            assert values["block"] == block.number
         try:
             assert node.read(CONFIG) == settings
         except DriverError as error:

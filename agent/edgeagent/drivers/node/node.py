@@ -11,11 +11,8 @@ from edgeagent.modbus.bus import Serial, join
 from edgeagent.modbus.master import Exchange, Master, Refused
 from edgeagent.modbus.pdu import FrameError
 from edgeagent_sdk.errors import DriverError
-from edgeagent_sdk.nodemap import ACCESS, BLOCKS, IDENTITY, KEY_CONTROL, MAGIC, Block, Field
+from edgeagent_sdk.nodemap import ACCESS, IDENTITY, KEY_CONTROL, MAGIC, Block, Field
 from edgeagent_sdk.plugins import nearest
-
-#: The first register of each input block says which it is.
-_NUMBERS = {block: number for number, block in enumerate((b for b in BLOCKS if b.space == "input"), 0xB001)}
 
 #: What a busy host may add to the doubt about when an answer was made.
 _SLACK_NS = 20_000_000
@@ -119,8 +116,8 @@ class Node:
             values = block.unpack(data)
         except struct.error as error:
             raise FrameError(str(error)) from None
-        if values["block"] != _NUMBERS[block]:
-            raise FrameError(f"block 0x{values['block']:04X} in the place of 0x{_NUMBERS[block]:04X}")
+        if values["block"] != block.number:
+            raise FrameError(f"block 0x{values['block']:04X} in the place of 0x{block.number:04X}")
         if values.get("measured_ms", 0) > values["uptime_ms"]:
             raise FrameError("measured after it was sent: torn")
         self._check_time(values["uptime_ms"])
