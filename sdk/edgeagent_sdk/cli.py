@@ -6,8 +6,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-import msgspec
-
 
 def fail(message: object, code: int = 1) -> NoReturn:
     """Print one line to stderr and exit with `code`."""
@@ -21,6 +19,8 @@ def show(
     """Print rows as a table, or with `as_json` as a JSON list of objects with all their keys."""
     rows = list(rows)
     if as_json:
+        import msgspec
+
         print(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
     elif not rows:
         print(empty)

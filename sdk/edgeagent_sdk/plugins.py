@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeagent_sdk.errors import PluginError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 DRIVERS = "edgeagent.drivers"
 STORES = "edgeagent.stores"
@@ -17,11 +18,15 @@ COMMANDS = "edgeagent.commands"
 @cache
 def installed(group: str) -> dict[str, EntryPoint]:
     """Name → entry point of everything in `group`, sorted by name. Nothing is imported."""
+    from importlib.metadata import entry_points  # takes longer than all the rest of this module
+
     return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda e: e.name)}
 
 
 def nearest(word: str, known: list[str]) -> str:
     """A hint after an unknown word: the nearest right one, or the list of them."""
+    import difflib
+
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
 

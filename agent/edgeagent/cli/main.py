@@ -14,7 +14,7 @@ from edgeagent_sdk.errors import EdgeError, PluginError
 from edgeagent_sdk.plugins import COMMANDS, installed, load, remedy
 
 #: In the order of `edgeagent --help`: what a newcomer needs first stands first.
-_OWN = ("up", "probe", "init", "check", "read", "run", "top", "node", "outbox")
+_OWN = ("up", "probe", "init", "check", "read", "run", "top", "cap", "node", "driver", "outbox")
 
 _HELP = """Make the power and heat of machines visible: read sensors, send every reading over MQTT, lose none.
 
@@ -27,7 +27,7 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without ≥ shows a ?, not a traceback
     try:
-        build()(prog_name="edgeagent")
+        build(_command())(prog_name="edgeagent")
     except EdgeError as error:
         fail(error)
     except KeyboardInterrupt:
@@ -39,8 +39,13 @@ def main() -> None:
         fail(f"{entry.name} needs a package that is missing: {error}; {remedy(entry)}")
 
 
-def build() -> typer.Typer:
-    """All commands. Their modules are imported, so these import nothing heavy before they run."""
+def build(wanted: str = "") -> typer.Typer:
+    """All commands, or only the `wanted` one if there is such: the others need not be imported for it.
+
+    Their modules are imported, so these import nothing heavy before they run.
+    """
+    known = {*_OWN, *installed(COMMANDS)}
+    chosen = {wanted} & known or known
     app = typer.Typer(
         name="edgeagent",
         help=_HELP,
@@ -50,9 +55,9 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_edgeagent)
-    for name in _OWN:
+    for name in (name for name in _OWN if name in chosen):
         _add(app, name, getattr(import_module(f"edgeagent.cli.{name}"), name), "On this machine")
-    for name in installed(COMMANDS):
+    for name in (name for name in installed(COMMANDS) if name in chosen):
         try:
             _add(app, name, load(COMMANDS, name), "For a fleet")
         except PluginError as error:

@@ -62,8 +62,6 @@ def gpus(library: Library) -> tuple[list[Gpu], list[DriverError]]:
             name = _text(library.call("DeviceGetName", handle))
             known.append(Gpu(handle, _text(library.call("DeviceGetUUID", handle)), name, str(index)))
             known += _instances(library, handle, name, index)
-        except Refused as refused:
-            troubles.append(DriverError(f"GPU {index}: {refused}"))
         except DriverError as error:
             troubles.append(error)
     return known, troubles
@@ -76,8 +74,8 @@ def _look() -> tuple[list[Gpu], list[DriverError]]:
         return [], [error]
     try:
         return gpus(library)
-    except (Refused, DriverError) as error:
-        return [], [error if isinstance(error, DriverError) else DriverError(str(error))]
+    except DriverError as error:
+        return [], [error]
     finally:
         library.close()
 
@@ -92,7 +90,7 @@ def _instances(library: Library, handle: Any, name: str, index: int) -> Iterator
         try:
             instance = library.call("DeviceGetMigDeviceHandleByIndex", handle, number)
             uuid = _text(library.call("DeviceGetUUID", instance))
-        except (Refused, DriverError):  # "not found" is said of a place that no instance has
+        except DriverError:  # "not found" is said of a place that no instance has
             continue
         yield Gpu(instance, uuid, f"MIG instance {number} of GPU {index} ({name})", f"{index}-mig{number}")
 

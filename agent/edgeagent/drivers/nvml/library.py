@@ -82,7 +82,7 @@ class Library:
                 pass  # the driver is gone already
 
 
-class Refused(Exception):
+class Refused(DriverError):
     """One call that NVML refused.
 
     Args:
@@ -91,15 +91,12 @@ class Refused(Exception):
     """
 
     def __init__(self, code: int, words: str) -> None:
-        super().__init__(words)
+        super().__init__(f"NVML: {words.lower().rstrip('.')}")
         self.code = code
 
     def to_set(self, what: str) -> DriverError:
         """The error for a user who wanted to set `what`."""
-        return DriverError(
-            f"{what} cannot be set: NVML: {str(self).lower()}",
-            SET_REMEDY if self.code == _NO_PERMISSION else "",
-        )
+        return DriverError(f"{what} cannot be set: {self}", SET_REMEDY if self.code == _NO_PERMISSION else "")
 
 
 def _gone(error: Any) -> DriverError:

@@ -112,7 +112,7 @@ def value(measurement: Measurement) -> Value:
     try:
         return measurement.read()
     except Refused as refused:
-        return Fault(f"NVML: {str(refused).lower()}")
+        return Fault(str(refused))
 
 
 def throttle_words(code: float) -> str:
