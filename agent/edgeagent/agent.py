@@ -78,6 +78,7 @@ class Agent:
             {
                 "ping": at_once(self._ping),
                 "read": at_once(self._read),
+                "actuators": self._control.actuators,
                 "cap": self._control.cap,
                 "release": self._control.release,
             },

@@ -20,13 +20,14 @@ from edgeagent.custody import Custody
 from edgeagent.devices import Devices
 from edgeagent.hold import Hold, Policy, holds
 from edgeagent.leases import Key, Lease, LeaseTable
+from edgeagent.look import Look
 from edgeagent.originals import Originals
-from edgeagent.readback import Held
+from edgeagent.readback import Held, read_back
 from edgeagent.report import Report
 from edgeagent.setpoints import Setpoint, released, setpoint, unusable
 from edgeagent_sdk.driver import ActuatorInfo, Sensor
 from edgeagent_sdk.errors import DriverError, EdgeError
-from edgeagent_sdk.messages import Outcome, Severity
+from edgeagent_sdk.messages import ActuatorDescription, Outcome, Severity
 
 #: A held actuator is read back and, where the device forgets, held again this often.
 _REFRESH_S = 1.0
@@ -69,6 +70,7 @@ class Control(threading.Thread):
         self._table = LeaseTable()
         self._holds: dict[Key, Hold] = {}
         self._owed: dict[Key, Debt] = {}
+        self._looks: list[Look] = []
         self._told: set[str] = set()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._alive_ns = time.monotonic_ns()
@@ -93,6 +95,14 @@ class Control(threading.Thread):
         """The command `release`; answered once the device has let go. Raises EdgeError to refuse."""
         key = released(body, self._known)
         self._inbox.put(lambda: self._release(key, answer))
+
+    def actuators(self, body: dict[str, Any], answer: Answer) -> None:
+        """The command `actuators`: what they are at, by whom and until when; all, or those of a `device`."""
+        device = body.get("device")
+        if device is not None:
+            self._known(str(device))
+        asked = [info for info in self._devices.actuators() if device in (None, info.device)]
+        self._inbox.put(lambda: self._look(asked, answer))
 
     def let_go(self, devices: Collection[str] | None, why: str) -> None:
         """End the leases on `devices`, None for all; returns when they have let go, or after a second."""
@@ -134,12 +144,16 @@ class Control(threading.Thread):
                 self._expired(lease)
             for hold in list(self._holds.values()):
                 self._keep(hold, now_ns)
+            for look in [look for look in self._looks if look.over]:
+                self._looks.remove(look)
+                look.close()
             for key, debt in list(self._owed.items()):
                 if now_ns >= debt.again_ns:
                     self._drop(key, fallback=debt.fallback)
 
     def _read_inbox(self) -> None:
         moments = [_in(_TURN_S), *(debt.again_ns for debt in self._owed.values())]
+        moments += [look.until_ns for look in self._looks]
         for hold in self._holds.values():
             moments += [hold.lease.until_ns, hold.wait_until_ns if hold.busy else hold.refresh_ns]
         try:
@@ -260,6 +274,18 @@ class Control(threading.Thread):
         words = f"{key.actuator}: cannot be set back to what it was found at: {error}; tried until it can"
         data = {"actuator": key.actuator}
         self._report("actuator-fault", words, Severity.ERROR, device=key.device, data=data)
+
+    def _look(self, asked: Sequence[ActuatorDescription], answer: Answer) -> None:
+        look = Look(asked, answer, _in(_ANSWER_S))
+        self._looks.append(look)
+        for info in asked:
+            self._look_at(look, Key(info.device, info.actuator))
+
+    def _look_at(self, look: Look, key: Key) -> None:
+        def seen(result: Result) -> None:
+            look.take(key, result, self._holds.get(key), changed=key in self._originals)
+
+        self._hand_over(key, read_back, seen)
 
     def _end_all(self, devices: Collection[str] | None, why: str, done: threading.Event) -> None:
         leases = {lease.key: lease for lease in self._table}

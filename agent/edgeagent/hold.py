@@ -34,6 +34,7 @@ class Hold:
 
     Attributes:
         busy: an order is with the device.
+        by: whoever asked for it, in his own words.
         wait_until_ns: how long that order is waited for.
         refresh_ns: when the device is to be told again.
     """
@@ -53,6 +54,7 @@ class Hold:
         # One that never began has nothing to come back to but what was before it.
         self.before: Hold | None = before if before is None or before.began else before.before
         self.wait_until_ns = self.refresh_ns = 0
+        self.by = wanted.by
         self._info, self._remarks = wanted.info, list(wanted.remarks)
         self._answer: Answer | None = answer
         self._report = report
@@ -68,7 +70,8 @@ class Hold:
         """The device has taken it; this is what it holds now."""
         before, self.before, self.began = self.before, None, True
         if before is None or before.lease.value != self.lease.value:
-            self._tell("lease-began", f"a lease holds it at {self.lease.value:g} for {self._left_s:.0f} s")
+            whose = f"a lease of {self.by}" if self.by else "a lease"
+            self._tell("lease-began", f"{whose} holds it at {self.lease.value:g} for {self._left_s:.0f} s")
         self.seen(held)
         if self._reverted:
             self._remarks.append(f"what decides is {held.by or 'not known'}")
@@ -77,7 +80,7 @@ class Hold:
     def seen(self, held: Held) -> bool:
         """What the device held when it was asked; whether that was ours, not somebody else's."""
         self._trouble = ""
-        obeys = held.is_(self.lease.value, self._info.step)
+        obeys = self.obeyed(held)
         if not obeys and not self._reverted:
             who = held.by or "somebody else has set it"
             words = f"is {held.value:g}, although a lease holds it at {self.lease.value:g}: {who}"
@@ -86,6 +89,10 @@ class Hold:
             self._tell("actuator-recovered", f"is {held.value:g} again, as its lease says")
         self._reverted = not obeys
         return obeys
+
+    def obeyed(self, held: Held) -> bool:
+        """Whether that is what the lease says."""
+        return held.is_(self.lease.value, self._info.step)
 
     def failed(self, why: str) -> None:
         """The device could not be asked."""
@@ -112,8 +119,13 @@ class Hold:
 
     def _tell(self, kind: str, words: str, severity: Severity = Severity.INFO, **more: Any) -> None:
         key, value = self.lease.key, self.lease.value
-        data = {"actuator": key.actuator, "value": value, "lease_s": round(self._left_s, 3), **more}
-        self._report(kind, f"{key.actuator}: {words}", severity, device=key.device, data=data)
+        data = {
+            "actuator": key.actuator,
+            "value": value,
+            "lease_s": round(self._left_s, 3),
+            "lease_by": self.by,
+        }
+        self._report(kind, f"{key.actuator}: {words}", severity, device=key.device, data={**data, **more})
 
 
 def holds(lease: Lease, held: Held) -> dict[str, Any]:

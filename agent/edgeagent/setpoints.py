@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -25,19 +25,25 @@ class Release(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Cap(Release, forbid_unknown_fields=True):
-    """The body of a `cap` command: `value` in the actuator's unit, for `lease_s` seconds."""
+    """The body of a `cap` command: `value` in the actuator's unit, for `lease_s` seconds.
+
+    Args:
+        by: who asks, for people.
+    """
 
     value: float
     lease_s: float
+    by: Annotated[str, msgspec.Meta(max_length=80)] = ""
 
 
 class Setpoint(NamedTuple):
-    """A value that an actuator can take, and for how long; `remarks` tell what was clamped."""
+    """A value that an actuator can take, for how long and by whom; `remarks` tell what was clamped."""
 
     key: Key
     info: ActuatorInfo
     value: float
     lease_s: float
+    by: str
     remarks: list[str]
 
 
@@ -58,7 +64,7 @@ def setpoint(body: dict[str, Any], known: Known) -> Setpoint:
         remarks.append(f"{cap.value:g} is outside {info.minimum:g} to {info.maximum:g}")
     if lease_s != cap.lease_s:
         remarks.append(f"a lease lasts {LEASE_MAX_S:g} s at most")
-    return Setpoint(key, info, value, lease_s, remarks)
+    return Setpoint(key, info, value, lease_s, " ".join(cap.by.split()), remarks)
 
 
 def released(body: dict[str, Any], known: Known) -> Key:

@@ -3,11 +3,12 @@
 with Fleet("mqtt://127.0.0.1") as fleet:
     for node in fleet.nodes().values():
         print(node.identity, node.state.status if node.state else "unknown")
-    reply = fleet.command("lab", "n1", "ping", ttl_s=5)
+    reply = fleet.cap("lab", "n1", "rack", "relay1", value=0, lease_s=60)
 """
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import uuid
@@ -111,6 +112,35 @@ class Fleet:
             ) from None
         finally:
             del self._replies[order.id]
+
+    def cap(
+        self,
+        site: str,
+        node: str,
+        device: str,
+        actuator: str,
+        value: float,
+        lease_s: float,
+        *,
+        by: str = "",
+        ttl_s: float = 5.0,
+    ) -> Reply:
+        """Have an actuator held at `value`, in its unit, for `lease_s` from now; renew it in time.
+
+        The reply's `outcome` tells whether it was taken as it is, clamped or refused, and `why`; its `holds`
+        what the device is at now. Raises as `command` does, and EdgeError for what is no number.
+
+        Args:
+            by: who asks, for people.
+        """
+        if not (math.isfinite(value) and math.isfinite(lease_s)):
+            raise EdgeError(f"{value:g} for {lease_s:g} s: give a finite value, and a time above 0")
+        body = {"device": device, "actuator": actuator, "value": value, "lease_s": lease_s, "by": by}
+        return self.command(site, node, "cap", body, ttl_s=ttl_s)
+
+    def release(self, site: str, node: str, device: str, actuator: str, *, ttl_s: float = 5.0) -> Reply:
+        """End the lease on an actuator, which goes back to what it was found at. Raises as `command` does."""
+        return self.command(site, node, "release", {"device": device, "actuator": actuator}, ttl_s=ttl_s)
 
     def close(self) -> None:
         """Disconnect; every `watch` ends."""

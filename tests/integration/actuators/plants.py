@@ -138,10 +138,10 @@ def modbus(home: Path) -> Iterator[tuple[LibmodbusServer, ModbusTcpClient, Proxy
     (home / "pdu.toml").write_text(_MAP)
     with libmodbus(compile_server(home), "tcp") as server, tcp_proxy(server.port) as proxy:
         client = ModbusTcpClient("127.0.0.1", port=server.port)
-        client.connect()
+        client.connect()  # type: ignore[no-untyped-call]
         options = {"map": str(home / "pdu.toml"), "host": "127.0.0.1", "tcp_port": proxy.port}
         yield server, client, proxy, options | {"timeout_ms": 150}
-        client.close()
+        client.close()  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -91,10 +91,10 @@ def test_it_is_clamped(plant: Plant, desk: Desk) -> None:
     assert is_at(plant, plant.maximum) and "is outside" in said.why
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
-def test_it_is_refused_what_is_no_number(plant: Plant, desk: Desk, value: float) -> None:
-    with pytest.raises(EdgeError, match="a finite value"):
-        desk.cap(value)
+def test_it_is_refused_what_is_no_number(plant: Plant, desk: Desk) -> None:
+    for value in (float("nan"), float("-inf")):
+        with pytest.raises(EdgeError, match="a finite value"):
+            desk.cap(value)
     assert is_at(plant, plant.found)
 
 
