@@ -6,8 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgeagent.drivers.w1 import W1Options, W1Sensor
+from edgeagent_sdk.channel import Fault
 from edgeagent_sdk.driver import Host
 from edgeagent_sdk.errors import DriverError
 
@@ -53,6 +56,20 @@ def test_answers(tmp_path: Path, said: str | Path, expected: float | str) -> Non
         assert good(found) == {key: expected}
     else:
         assert expected in reasons(found)[key]
+
+
+@given(st.one_of(st.binary(max_size=100), st.text("0123456789abcdef :=crtYESNO\n-", max_size=100)))
+def test_whatever_it_says_is_a_number_or_a_fault(
+    tmp_path_factory: pytest.TempPathFactory, said: bytes | str
+) -> None:
+    (value,) = values(sensor(build(tmp_path_factory.mktemp("w1"), {f"{D}/{A}/w1_slave": said}))).values()
+    assert isinstance(value, float | Fault)
+
+
+@given(st.integers(-55_000, 125_000).filter(lambda milli_c: milli_c != 85_000))
+def test_every_temperature_of_the_range(tmp_path_factory: pytest.TempPathFactory, milli_c: int) -> None:
+    host = build(tmp_path_factory.mktemp("w1"), {f"{D}/{A}/w1_slave": answer(milli_c)})
+    assert values(sensor(host)) == {f"temperature/{A}": milli_c / 1e3}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,11 +17,8 @@ from edgeagent_sdk.driver import Actuator, Host
 from edgeagent_sdk.errors import DriverError
 
 from ..trees import build, good, reasons, values
-from .fake import FULL, INSTANCE, PARENT, Fake, compiled, loaded
-
-pytest.importorskip("pynvml")
-
-TRACES: dict[str, str | bytes | Path] = {"dev/nvidiactl": "", "proc/sys/kernel/random/boot_id": "boot-1"}
+from .conftest import TRACES
+from .fake import FULL, INSTANCE, PARENT, Fake, compiled
 
 WHOLE = {
     "power/board": 412.5,
@@ -40,23 +36,6 @@ WHOLE = {
     "temperature/memory": 74.0,
     "duty/fan0": 0.35,
 }
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Fake:
-    return loaded(tmp_path_factory.mktemp("nvml"))
-
-
-@pytest.fixture
-def fake(library: Fake) -> Iterator[Fake]:
-    library.reset()
-    yield library
-    library.reset()
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return build(tmp_path, TRACES)
 
 
 def sensor(host: Host, gpu: str = FULL) -> NvmlSensor:
