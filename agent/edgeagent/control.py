@@ -115,20 +115,31 @@ class Control(threading.Thread):
         self.let_go(None, "the agent ends")
         self._inbox.put(self._end)
 
-    def opened(self, device: str, sensor: Sensor) -> None:
-        """Give back what an earlier run has left changed; on the device's thread, before any order."""
-        actuators = sensor.actuators()
-        for name, value in self._devices.config(device).fallback.items():
-            why = unusable(name, value, actuators)
-            if why and why not in self._told:
-                self._told.add(why)
-                self._report("fallback-unusable", f"fallback: {why}", Severity.WARNING, device=device)
-        for key in self._originals.load(device):
+    def opened(self, device: str, sensor: Sensor) -> bool:
+        """Give back what an earlier run has left changed; on the device's thread, before any order.
+
+        Returns whether there was something.
+        """
+        self._check_fallback(device, sensor)
+        left = self._originals.load(device)
+        for key in left:
             custody = Custody(key, self._originals, self._report, retried=True)
             result = grip.carry_out(sensor, key, grip.let_go(custody))
             if isinstance(result, DriverError):
                 self._not_given_back(key, result)
                 self._inbox.put(partial(self._owe, key))
+        return bool(left)
+
+    def _check_fallback(self, device: str, sensor: Sensor) -> None:
+        try:
+            fallback = self._devices.config(device).fallback
+        except EdgeError:
+            return  # it is being ended
+        for name, value in fallback.items():
+            why = unusable(name, value, sensor.actuators())
+            if why and why not in self._told:
+                self._told.add(why)
+                self._report("fallback-unusable", f"fallback: {why}", Severity.WARNING, device=device)
 
     def _known(self, device: str) -> Sequence[ActuatorInfo]:
         return self._devices.sampler(device).actuators

@@ -25,7 +25,7 @@ _OPEN_S = 15.0
 
 Deliver = Callable[[str, int], None]
 
-Opened = Callable[[str, Sensor], None]
+Opened = Callable[[str, Sensor], bool]
 
 Order = Callable[[Sensor | None], None]
 """Something to be done on the device's own thread; it gets None while the device is not open."""
@@ -37,7 +37,8 @@ class Sampler(threading.Thread):
     Args:
         device: its name; `sensor` its driver, not yet open.
         deliver: called with lines and their number after each pass.
-        opened: called with the driver once it is open, on this thread and before any order.
+        opened: called with the driver once it is open, on this thread and before any order; whether it
+            has set something.
         changed: called when the channels have become known or have changed.
     """
 
@@ -127,9 +128,8 @@ class Sampler(threading.Thread):
             before = self.readings
             retry_s = None
             try:
-                self._adopt(self.sensor.open())
+                self._adopt(self._open())
                 self._tell_occurrences()
-                self._opened(self.device, self.sensor)
                 self._sample()
             except DriverError as error:
                 retry_s = error.retry_s
@@ -155,6 +155,13 @@ class Sampler(threading.Thread):
             if not wait_s:
                 return not self._ended.is_set()
         return False
+
+    def _open(self) -> Sequence[Channel]:
+        channels = self.sensor.open()
+        if self._opened(self.device, self.sensor):
+            self.sensor.close()  # what it can be set to may follow from what it was at
+            channels = self.sensor.open()
+        return channels
 
     def _adopt(self, channels: Sequence[Channel]) -> None:
         if not channels:

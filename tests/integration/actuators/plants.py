@@ -95,6 +95,39 @@ def clock_limit(home: Path) -> Iterator[Plant]:
 
 
 @contextmanager
+def power_limit(home: Path) -> Iterator[Plant]:
+    """A file under a made-up /sys: the long-term limit of a package."""
+    zone = home / "sys/class/powercap/intel-rapl:0"
+    zone.mkdir(parents=True)
+    values = {
+        "name": "package-0",
+        "enabled": "1",
+        "energy_uj": "1000",
+        "max_energy_range_uj": "262143328850",
+        "constraint_0_name": "long_term",
+        "constraint_0_power_limit_uw": "65000000",
+        "constraint_0_max_power_uw": "125000000",
+    }
+    for name, text in values.items():
+        (zone / name).write_text(f"{text}\n")
+    file, aside = zone / "constraint_0_power_limit_uw", home / "aside"
+    yield Plant(
+        driver="powercap",
+        options={"zone": "intel-rapl:0"},
+        actuator="package-0-long_term",
+        found=65.0,
+        low=40.0,
+        high=90.0,
+        maximum=125.0,
+        see=lambda: float(file.read_text()) / 1e6,
+        meddle=lambda value: void(file.write_text(f"{value * 1e6:.0f}\n")),
+        cut=lambda: void(file.rename(aside)),
+        mend=lambda: void(aside.rename(file)),
+        host_root=home,
+    )
+
+
+@contextmanager
 def node_fan(home: Path) -> Iterator[Plant]:
     """A fan of the sensor node, which keeps the lease itself."""
     model = ModelNode()
@@ -255,6 +288,7 @@ def redfish_limit(home: Path) -> Iterator[Plant]:
 
 PLANTS: dict[str, Callable[[Path], AbstractContextManager[Plant]]] = {
     "cpufreq": clock_limit,
+    "powercap": power_limit,
     "node": node_fan,
     "modbus-coil": modbus_coil,
     "modbus-register": modbus_register,

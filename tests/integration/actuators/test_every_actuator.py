@@ -24,7 +24,7 @@ from edgeagent_sdk.messages import Event, Outcome
 from tests.desk import Desk
 from tests.services import mosquitto, spawn, wait_until
 
-from .plants import PLANTS, Plant, clock_limit
+from .plants import PLANTS, Plant, clock_limit, power_limit
 
 _HEAD = """
 site = "lab"
@@ -158,7 +158,7 @@ def test_killed_under_leases_the_next_start_gives_all_back(tmp_path: Path) -> No
         broker = stack.enter_context(mosquitto(tmp_path, persistence=False))
         plants: dict[str, Plant] = {}
         for name, make in PLANTS.items():
-            home = tmp_path if make is clock_limit else tmp_path / name
+            home = tmp_path if make in (clock_limit, power_limit) else tmp_path / name
             home.mkdir(exist_ok=True)
             plants[name] = stack.enter_context(make(home))
         file = tmp_path / "agent.toml"

@@ -50,6 +50,14 @@ def running(
         made.stop()
 
 
+class Bounded(Plain):
+    """Can be set no higher than it was found at when it was opened."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.info = self.info._replace(maximum=world.value)
+
+
 def file(path: Path) -> Path:
     return path / "originals-psu.json"
 
@@ -105,6 +113,11 @@ def test_the_next_start_gives_back_what_is_still_ours(
         assert (world.value, desk.reports.kinds) == (holds, events)
         assert desk.cap(210.0)[0] is Outcome.APPLIED
     assert world.value == holds, "what was found then is the original now"
+
+
+def test_a_device_whose_limits_follow_from_what_it_is_at_is_opened_again(tmp_path: Path) -> None:
+    with running(tmp_path, left_behind(tmp_path), Bounded) as desk:
+        assert desk.cap(290.0)[0] is Outcome.APPLIED
 
 
 def test_what_cannot_be_given_back_at_the_start_is_given_back_later(tmp_path: Path) -> None:
