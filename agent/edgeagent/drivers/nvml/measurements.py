@@ -37,6 +37,9 @@ _THROTTLE_CODE = "sum of " + ", ".join(f"{bit} {words}" for bit, words in _THROT
 #: Fans are told in % of what their maker means by full; NVML says that they may pass it.
 _FAN_MAXIMUM = 2.0
 
+#: The slowest performance state; NVML says 32 where it does not know.
+_SLOWEST = 15
+
 
 class Measurement(NamedTuple):
     """One channel.
@@ -50,51 +53,43 @@ class Measurement(NamedTuple):
 
 
 class _Row(NamedTuple):
-    name: str
-    quantity: str
-    function: str
-    arguments: tuple[Any, ...]
-    scale: float
-    pick: str = ""  # the field of the answer, where that is a structure
-    description: str = ""
+    """A channel, the function that gives its value, and what one count of that is worth.
 
+    Args:
+        pick: the field of the answer, where that is a structure.
+    """
+
+    channel: Channel
+    function: str
+    scale: float
+    arguments: tuple[int, ...] = ()
+    pick: str = ""
+
+
+_USED = "share of time in which a kernel ran"
+_MOVED = "share of time in which memory was read or written"
 
 _ROWS = (
-    _Row("board", "power", "DeviceGetPowerUsage", (), 1e-3, description="the whole board, memory too"),
-    _Row("board", "energy", "DeviceGetTotalEnergyConsumption", (), 1e-3),
-    _Row("limit", "power", "DeviceGetEnforcedPowerLimit", (), 1e-3, description="the limit in force"),
-    _Row("core", "temperature", "DeviceGetTemperature", (_CORE,), 1.0),
-    _Row("sm", "frequency", "DeviceGetClockInfo", (_SM,), 1e6),
-    _Row("memory", "frequency", "DeviceGetClockInfo", (_MEMORY,), 1e6),
+    _Row(Channel("board", "power", description="the whole board, memory too"), "DeviceGetPowerUsage", 1e-3),
+    _Row(Channel("board", "energy"), "DeviceGetTotalEnergyConsumption", 1e-3),
+    _Row(Channel("limit", "power", description="the limit in force"), "DeviceGetEnforcedPowerLimit", 1e-3),
+    _Row(Channel("core", "temperature"), "DeviceGetTemperature", 1.0, (_CORE,)),
+    _Row(Channel("sm", "frequency"), "DeviceGetClockInfo", 1e6, (_SM,)),
+    _Row(Channel("memory", "frequency"), "DeviceGetClockInfo", 1e6, (_MEMORY,)),
+    _Row(Channel("gpu", "utilization", description=_USED), "DeviceGetUtilizationRates", 1e-2, (), "gpu"),
     _Row(
-        "gpu",
-        "utilization",
-        "DeviceGetUtilizationRates",
-        (),
-        1e-2,
-        "gpu",
-        "share of time with a kernel running",
+        Channel("memory", "utilization", description=_MOVED), "DeviceGetUtilizationRates", 1e-2, (), "memory"
     ),
+    _Row(Channel("memory-used", "size"), "DeviceGetMemoryInfo", 1.0, (), "used"),
+    _Row(Channel("memory-total", "size"), "DeviceGetMemoryInfo", 1.0, (), "total"),
     _Row(
-        "memory",
-        "utilization",
-        "DeviceGetUtilizationRates",
-        (),
-        1e-2,
-        "memory",
-        "share of time in which memory was read or written",
-    ),
-    _Row("memory-used", "size", "DeviceGetMemoryInfo", (), 1.0, "used"),
-    _Row("memory-total", "size", "DeviceGetMemoryInfo", (), 1.0, "total"),
-    _Row(
-        "performance",
-        "state",
+        Channel("performance", "state", minimum=0, maximum=_SLOWEST, description="0 (P0, fastest) to 15"),
         "DeviceGetPerformanceState",
-        (),
         1.0,
-        description="0 (P0, fastest) to 15; 32 unknown",
     ),
-    _Row("throttle", "state", "DeviceGetCurrentClocksThrottleReasons", (), 1.0, description=_THROTTLE_CODE),
+    _Row(
+        Channel("throttle", "state", description=_THROTTLE_CODE), "DeviceGetCurrentClocksThrottleReasons", 1.0
+    ),
 )
 
 
@@ -121,14 +116,9 @@ def throttle_words(code: float) -> str:
 
 
 def _candidates(library: Library, gpu: Any) -> Iterator[Measurement]:
-    for row in _ROWS:
-        channel = Channel(row.name, row.quantity, description=row.description)
-        yield Measurement(channel, _reader(library, gpu, row))
+    for row in (*_ROWS, *_fans(library, gpu)):
+        yield Measurement(row.channel, _reader(library, gpu, row))
     yield Measurement(Channel("memory", "temperature"), lambda: _memory_temperature_c(library, gpu))
-    for fan in range(_fans(library, gpu)):
-        row = _Row(f"fan{fan}", "duty", "DeviceGetFanSpeed_v2", (fan,), 1e-2)
-        channel = Channel(row.name, "duty", maximum=_FAN_MAXIMUM, description="commanded, % of full speed")
-        yield Measurement(channel, _reader(library, gpu, row))
 
 
 def _reader(library: Library, gpu: Any, row: _Row) -> Callable[[], float]:
@@ -152,11 +142,14 @@ def _memory_temperature_c(library: Library, gpu: Any) -> float:
     return temperature_c
 
 
-def _fans(library: Library, gpu: Any) -> int:
+def _fans(library: Library, gpu: Any) -> Iterator[_Row]:
     try:
-        return int(library.call("DeviceGetNumFans", gpu))
+        count = int(library.call("DeviceGetNumFans", gpu))
     except Refused:
-        return 0
+        count = 0
+    for fan in range(count):
+        channel = Channel(f"fan{fan}", "duty", maximum=_FAN_MAXIMUM, description="commanded, of full speed")
+        yield _Row(channel, "DeviceGetFanSpeed_v2", 1e-2, (fan,))
 
 
 def _supported(measurement: Measurement) -> bool:

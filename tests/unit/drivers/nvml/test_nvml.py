@@ -88,6 +88,14 @@ def test_what_is_not_available_is_a_fault(
     assert len(good(found)) == len(WHOLE) - 1
 
 
+def test_an_unknown_performance_state_is_outside_its_channel(fake: Fake, host: Host) -> None:
+    fake.set(pstate=32)
+    made = sensor(host)
+    channels = {channel.name: channel for channel in made.open()}
+    assert channels["performance"].maximum < 32  # what is outside is a fault to the agent
+    made.close()
+
+
 def test_a_memory_without_a_sensor_says_0_and_has_no_channel(fake: Fake, host: Host) -> None:
     fake.set(memory_c=0)
     assert good(values(sensor(host))) == without("temperature/memory")
