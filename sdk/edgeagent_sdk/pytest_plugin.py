@@ -23,7 +23,7 @@ def pytest_runtest_makereport(
         return report
     rule = (getattr(item, "function").__doc__ or "").strip()  # noqa: B009 - not every item has one
     error = call.excinfo.value
-    if isinstance(error, AssertionError) and call.excinfo.traceback[-1].path.parent == _KIT:
+    if isinstance(error, AssertionError) and Path(call.excinfo.traceback[-1].path).parent == _KIT:
         report.longrepr = f"The rule: {rule}\n\nBroken: {str(error).partition(_INTROSPECTION)[0]}"
     else:
         report.sections.append(("the rule that was checked", rule))

@@ -19,9 +19,6 @@ from edgeagent_sdk.errors import NameInvalid
 from edgeagent_sdk.names import check_name
 from edgeagent_sdk.quantities import QUANTITIES
 
-#: A lease as short as this must be over after twice of it.
-_LEASE_S = 0.5
-
 
 class ActuatorChecks:
     """Derive from `DriverConformance` instead. Skipped for a driver that sets nothing.
@@ -69,12 +66,12 @@ class ActuatorChecks:
                 name: in_time(actuator.get, bench.patience_s, "get") for name, actuator in leased.items()
             }
             for name, actuator in leased.items():
-                _take(actuator, _other(actuator, fallen[name]), _LEASE_S, bench)
-            time.sleep(2 * _LEASE_S)
+                _take(actuator, _other(actuator, fallen[name]), bench.lease_s, bench)
+            time.sleep(2 * bench.lease_s)
             for name, actuator in leased.items():
                 held = in_time(actuator.get, bench.patience_s, "get")
                 assert held == fallen[name], (
-                    f"{name}: held for {_LEASE_S:g} s, it still holds {held:g} after twice of that. Give"
+                    f"{name}: held for {bench.lease_s:g} s, it still holds {held:g} after twice of that. Give"
                     " `ttl_s` to the device itself: a thread of the driver dies with the agent"
                 )
 

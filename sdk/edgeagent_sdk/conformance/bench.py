@@ -31,6 +31,7 @@ class Bench:
         discovered: whether `discover` must find it.
         patience_s: no call may take longer; a driver that blocks longer hangs.
         settle_s: between passes, for a device that measures at its own pace.
+        lease_s: a lease so short is over after twice of it.
         set_actuators: whether the kit may set what the driver lets us set; it restores what it found.
     """
 
@@ -44,6 +45,7 @@ class Bench:
     discovered: bool = False
     patience_s: float = 10.0
     settle_s: float = 0.01
+    lease_s: float = 0.5
     set_actuators: bool = True
 
     def acts(self, *names: str) -> list[Act]:

@@ -70,7 +70,9 @@ def without_error(function: Callable[[], T], patience_s: float, what: str, advic
     except AssertionError:
         raise
     except Exception as error:
-        raise AssertionError(f"`{what}` raised {type(error).__name__}: {error}. {advice}") from error
+        kind = type(error)
+        name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+        raise AssertionError(f"`{what}` raised {name}: {error}. {advice}") from error
 
 
 def refusal(function: Callable[[], object], patience_s: float, what: str) -> DriverError | None:

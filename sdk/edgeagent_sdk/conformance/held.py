@@ -15,9 +15,9 @@ class Held:
         self._files, self._threads = _open_files(), threading.active_count()
 
     def more(self, than: int = 0) -> str:
-        """In words; empty if it is not more than so many of a kind."""
+        """``files: 2, threads: 1``; empty if it is not more than so many of a kind."""
         more = {"files": _open_files() - self._files, "threads": threading.active_count() - self._threads}
-        return ", ".join(f"{count} {kind}" for kind, count in more.items() if count > than)
+        return ", ".join(f"{kind}: {count}" for kind, count in more.items() if count > than)
 
 
 def soon(true: Callable[[], bool], patience_s: float) -> bool:
