@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from edgeagent import grip
 from edgeagent.commands import Answer
@@ -49,13 +49,6 @@ def _nothing(_: Result) -> None:
     """For what nobody waits for."""
 
 
-class Debt(NamedTuple):
-    """An actuator that could not be told what it is to go back to, and when to try again."""
-
-    again_ns: int
-    fallback: float | None
-
-
 class Control(threading.Thread):
     """Leases on the actuators of `devices`.
 
@@ -69,7 +62,10 @@ class Control(threading.Thread):
         self._devices, self._originals, self._report = devices, originals, report
         self._table = LeaseTable()
         self._holds: dict[Key, Hold] = {}
-        self._owed: dict[Key, Debt] = {}
+        #: Actuators that could not be told what to go back to, and when to try again.
+        self._owed: dict[Key, int] = {}
+        #: Those whose lease has ended by itself, and what they have gone to instead of their original.
+        self._fallen: dict[Key, float] = {}
         self._looks: list[Look] = []
         self._told: set[str] = set()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -158,12 +154,12 @@ class Control(threading.Thread):
             for look in [look for look in self._looks if look.over]:
                 self._looks.remove(look)
                 look.close()
-            for key, debt in list(self._owed.items()):
-                if now_ns >= debt.again_ns:
-                    self._drop(key, fallback=debt.fallback)
+            for key, again_ns in list(self._owed.items()):
+                if now_ns >= again_ns:
+                    self._drop(key)
 
     def _read_inbox(self) -> None:
-        moments = [_in(_TURN_S), *(debt.again_ns for debt in self._owed.values())]
+        moments = [_in(_TURN_S), *self._owed.values()]
         moments += [look.until_ns for look in self._looks]
         for hold in self._holds.values():
             moments += [hold.lease.until_ns, hold.wait_until_ns if hold.busy else hold.refresh_ns]
@@ -190,6 +186,7 @@ class Control(threading.Thread):
                 self._not_taken(hold, str(result))
             else:
                 hold.refresh_ns = _in(_REFRESH_S)
+                self._fallen.pop(key, None)
                 hold.taken(result)
         elif key not in self._holds:
             self._drop(key)  # it came too late, and nobody wants it any more
@@ -244,6 +241,7 @@ class Control(threading.Thread):
             else:
                 answer(Outcome.APPLIED, holds(Lease(key, result.value, 0, 0), result))
 
+        self._fallen.pop(key, None)
         if hold:
             self._over(hold.lease, "it was released", let_go)
         elif key in self._originals:  # it is at its fallback
@@ -252,22 +250,24 @@ class Control(threading.Thread):
             answer(Outcome.APPLIED, nothing, "no lease held it")
 
     def _expired(self, lease: Lease) -> None:
-        fallback = self._holds[lease.key].policy.fallback
-        goes = "" if fallback is None else f"; it goes to its fallback, {fallback:g}"
-        self._over(lease, f"its time was over{goes}", fallback=fallback)
+        fallback, goes = self._holds[lease.key].policy.fallback, ""
+        if fallback is not None:
+            self._fallen[lease.key] = fallback
+            goes = f"; it goes to its fallback, {fallback:g}"
+        self._over(lease, f"its time was over{goes}")
 
-    def _over(self, lease: Lease, why: str, then: Then = _nothing, *, fallback: float | None = None) -> None:
+    def _over(self, lease: Lease, why: str, then: Then = _nothing) -> None:
         """End a lease, and have the device let go."""
         self._table.revoke(lease.key)
         self._holds.pop(lease.key).ended(why)
-        self._drop(lease.key, then, fallback=fallback)
+        self._drop(lease.key, then)
 
-    def _drop(self, key: Key, then: Then = _nothing, *, fallback: float | None = None) -> None:
+    def _drop(self, key: Key, then: Then = _nothing) -> None:
         """Have the device let go; one that keeps no leases is asked until it has."""
         again = key in self._owed
         custody = Custody(key, self._originals, self._report, retried=again)
         if key in self._originals:
-            self._owed[key] = Debt(_in(_TURN_S), fallback)
+            self._owed[key] = _in(_TURN_S)
 
         def dropped(result: Result) -> None:
             if isinstance(result, Held) or key in self._holds:
@@ -276,10 +276,10 @@ class Control(threading.Thread):
                 self._not_given_back(key, result)
             then(result)
 
-        self._hand_over(key, grip.let_go(custody, fallback), dropped)
+        self._hand_over(key, grip.let_go(custody, self._fallen.get(key)), dropped)
 
     def _owe(self, key: Key) -> None:
-        self._owed.setdefault(key, Debt(0, None))
+        self._owed.setdefault(key, 0)
 
     def _not_given_back(self, key: Key, error: DriverError) -> None:
         words = f"{key.actuator}: cannot be set back to what it was found at: {error}; tried until it can"
@@ -294,7 +294,8 @@ class Control(threading.Thread):
 
     def _look_at(self, look: Look, key: Key) -> None:
         def seen(result: Result) -> None:
-            look.take(key, result, self._holds.get(key), changed=key in self._originals)
+            fallen = key in self._fallen and key in self._originals
+            look.take(key, result, self._holds.get(key), fallen=fallen)
 
         self._hand_over(key, read_back, seen)
 
@@ -312,6 +313,7 @@ class Control(threading.Thread):
                 done.set()
 
         for key in ending:
+            self._fallen.pop(key, None)
             if key in leases:
                 self._over(leases[key], why, one_less)
             else:

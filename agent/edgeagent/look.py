@@ -36,8 +36,8 @@ class Look:
         """Whether there is nothing more to wait for."""
         return not self._missing or time.monotonic_ns() >= self.until_ns
 
-    def take(self, key: Key, result: Held | DriverError, hold: Hold | None, *, changed: bool) -> None:
-        """What an actuator is at. `changed`: we have set it, and have its original to give back."""
+    def take(self, key: Key, result: Held | DriverError, hold: Hold | None, *, fallen: bool) -> None:
+        """What an actuator is at. `fallen`: no lease holds it, but its fallback."""
         self._missing -= 1
         row = self._rows[key]
         if hold:
@@ -46,14 +46,14 @@ class Look:
             row["fault"] = str(result)
         else:
             del row["fault"]
-            row |= {"value": result.value, "by": result.by or _who(result, hold, changed)}
+            row |= {"value": result.value, "by": result.by or _who(result, hold, fallen)}
 
     def close(self) -> None:
         """Answer."""
         self._answer(Outcome.APPLIED, {"actuators": list(self._rows.values())})
 
 
-def _who(held: Held, hold: Hold | None, changed: bool) -> str:
+def _who(held: Held, hold: Hold | None, fallen: bool) -> str:
     if hold is None:
-        return "its fallback" if changed else ""
+        return "its fallback" if fallen else ""
     return (hold.by or "a lease") if hold.obeyed(held) else "somebody else"

@@ -233,6 +233,42 @@ def test_a_lease_that_ends_by_itself_leads_to_the_fallback_and_a_release_to_the_
     assert world.value == 300.0, "and so does the end of the agent"
 
 
+def test_a_refused_cap_leaves_it_at_its_fallback(tmp_path: Path) -> None:
+    world = World()
+    with running(tmp_path, world, fallback={"limit": 150.0}) as desk:
+        desk.cap(200.0, 0.2)
+        wait_until(lambda: world.value == 150.0, "the fallback")
+        assert by(desk) == "its fallback"
+        world.trouble = "out of order"
+        assert desk.cap(400.0)[0] is Outcome.REFUSED
+        time.sleep(0.15)
+        world.trouble = ""
+        time.sleep(0.3)
+        assert world.value == 150.0
+
+
+def by(desk: Desk) -> str:
+    """Who decides, by the command `actuators`."""
+    count = len(desk.answers)
+    desk.control.actuators({}, desk.answer)
+    (row,) = desk.wait(count).holds["actuators"]
+    return str(row.get("by", row.get("fault")))
+
+
+def test_who_decides_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ANSWER_S", 0.3)
+    monkeypatch.setattr(module, "_REFRESH_S", 60.0)
+    world = World()
+    with running(tmp_path, world) as desk:
+        assert by(desk) == ""
+        desk.cap(200.0)
+        assert by(desk) == "a lease"
+        world.value = 450.0
+        assert by(desk) == "somebody else"
+        world.free.clear()
+        assert by(desk) == "its driver hangs"
+
+
 @pytest.mark.parametrize(
     ("kind", "fallback", "why"),
     [
