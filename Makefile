@@ -23,7 +23,7 @@ ENV ?= hil/env-qemu-ast1030.yaml hil/env-qemu-mps2.yaml
 PORT_TESTS := sensing outputs survival oracles
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test lint unit firmware rig bench soak packages clean
+.PHONY: help install up test lint unit docs firmware rig bench soak packages clean
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -53,6 +53,10 @@ lint: install ## types, style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: install ## build the pages and the SDK's reference, into build/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "build/docs/index.html"
 
 firmware: install packages ## build and prove the sensor node's firmware; KEY=… signs its images
 	@$(MAKE) --no-print-directory -C firmware all check fuzz $(if $(KEY),KEY=$(abspath $(KEY)))

@@ -19,6 +19,7 @@ class Fault(NamedTuple):
 
 
 Value = float | Fault
+"""What a channel gives: a number in its quantity's unit, or why there is none."""
 
 
 class Channel:

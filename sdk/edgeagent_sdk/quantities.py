@@ -70,6 +70,7 @@ _TABLE: Final = (
 )
 
 QUANTITIES: Final[dict[str, Quantity]] = {row.name: row for row in _TABLE}
+"""The rows of the table by their names."""
 
 
 def quantity(name: str) -> Quantity:

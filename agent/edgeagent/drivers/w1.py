@@ -47,7 +47,7 @@ class W1Options(Options):
     """What the thermometers are called."""
 
     names: Annotated[
-        dict[str, Annotated[str, msgspec.Meta(pattern=f"^{NAME_PATTERN}$")]],
+        dict[str, Annotated[str, msgspec.Meta(pattern=f"^{NAME_PATTERN}$", title="a name of a-z 0-9 _ . -")]],
         msgspec.Meta(description='channel names by address, e.g. {"28-0316a2798dff" = "supply"}'),
     ] = msgspec.field(default_factory=dict)
 
