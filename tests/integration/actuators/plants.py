@@ -86,8 +86,8 @@ def clock_limit(home: Path) -> Iterator[Plant]:
         low=1.2e9,
         high=2.0e9,
         maximum=3.4e9,
-        see=lambda: float(file.read_text()) * 1e3,
-        meddle=lambda value: void(file.write_text(f"{value / 1e3:.0f}\n")),
+        see=lambda: number(file) * 1e3,
+        meddle=lambda value: overwrite(file, value / 1e3),
         cut=lambda: void(file.rename(aside)),
         mend=lambda: void(aside.rename(file)),
         host_root=home,
@@ -119,8 +119,8 @@ def power_limit(home: Path) -> Iterator[Plant]:
         low=40.0,
         high=90.0,
         maximum=125.0,
-        see=lambda: float(file.read_text()) / 1e6,
-        meddle=lambda value: void(file.write_text(f"{value * 1e6:.0f}\n")),
+        see=lambda: number(file) / 1e6,
+        meddle=lambda value: overwrite(file, value * 1e6),
         cut=lambda: void(file.rename(aside)),
         mend=lambda: void(aside.rename(file)),
         host_root=home,
@@ -295,6 +295,19 @@ PLANTS: dict[str, Callable[[Path], AbstractContextManager[Plant]]] = {
     "snmp": snmp_outlet,
     "redfish": redfish_limit,
 }
+
+
+def number(file: Path) -> float:
+    """What stands in a file; one under the real /sys is never seen empty while it is written."""
+    while not (text := file.read_text()).strip():
+        pass
+    return float(text)
+
+
+def overwrite(file: Path, value: float) -> None:
+    """Put a number into a file in one go, as the kernel would."""
+    with file.open("r+") as opened:
+        opened.write(f"{value:<12.0f}\n")
 
 
 def mend(proxy: Proxy) -> None:

@@ -37,6 +37,7 @@ state_dir = "{home}/state"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_REFRESH_S", 0.1)
     monkeypatch.setattr(module, "_TURN_S", 0.1)
+    monkeypatch.setattr(module, "_ANSWER_S", 1.5)
 
 
 @pytest.fixture(scope="module", params=PLANTS)
@@ -80,7 +81,7 @@ def test_it_is_lent_renewed_changed_and_released(plant: Plant, desk: Desk) -> No
 
 
 def test_it_ends_by_itself(plant: Plant, desk: Desk) -> None:
-    desk.cap(plant.low, 0.6)
+    desk.cap(plant.low, 0.4)
     assert is_at(plant, plant.low)
     wait_until(lambda: is_at(plant, plant.found), "the end")
 
@@ -127,7 +128,7 @@ def test_one_that_yields_leaves_it_to_the_other_hand(plant: Plant, config: Devic
     plant.meddle(plant.found)
     wait_until(lambda: desk.told("lease-ended"), "the end")
     plant.relent()
-    time.sleep(0.3)
+    time.sleep(0.2)
     assert is_at(plant, plant.found)
 
 
