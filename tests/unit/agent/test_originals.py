@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 
 from edgeagent import control as module
+from edgeagent import originals
 from edgeagent_sdk.driver import Actuator
 from edgeagent_sdk.messages import Outcome
 from tests.services import wait_until
 
-from .test_control import Desk, Leased, Plain, World
+from .test_control import Desk, Leased, Plain, World, void
 
 
 class Lasting(Plain):
@@ -171,6 +173,22 @@ def test_nothing_is_changed_while_the_disk_takes_nothing(tmp_path: Path) -> None
         assert world.calls == [] and desk.told("originals-unsaved")
         obstacle.rmdir()
         assert desk.cap(200.0)[0] is Outcome.APPLIED
+
+
+def test_a_disk_that_hangs_does_not_hold_up_the_control(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ANSWER_S", 0.3)
+    works = threading.Event()
+    monkeypatch.setattr(originals, "_sync", lambda directory: void(works.wait(10)))
+    world = World()
+    with running(tmp_path, world) as desk:
+        outcome, _, why = desk.cap(200.0)
+        assert (outcome, why) == (Outcome.REFUSED, "psu does not take it: its driver hangs")
+        assert world.calls == []
+        works.set()
+        wait_until(lambda: not file(tmp_path).exists(), "what came too late is taken back")
+        assert world.value == 300.0
 
 
 def test_what_another_sets_between_the_last_look_and_the_end_is_left_to_him(
