@@ -6,8 +6,6 @@ still at a value of ours: what somebody else has set since is left alone, and to
 
 from __future__ import annotations
 
-import math
-
 from edgeagent.leases import Key
 from edgeagent.originals import Original, Originals
 from edgeagent.readback import Held, read_back, settled
@@ -32,11 +30,11 @@ class Custody:
     def keep(self, actuator: Actuator, wanted: float) -> None:
         """To be called before `wanted` is set. Raises DriverError: then it must not be set."""
         original, step = self._originals.get(self._key), actuator.info.step
+        if original and self._gone(original, actuator):
+            original = None
         if original and wanted in original.ours:
             return
         now = read_back(actuator)
-        if not math.isfinite(now.value):
-            raise DriverError(f"it says that it holds {now.value:g}, which could not be given back")
         if original is None:
             original = Original(now.value, [], self._originals.boot)
         # Until it is set, the value of before may still be ours; after a crash, either shows our hand.
@@ -53,10 +51,11 @@ class Custody:
         Raises:
             DriverError: it could not be done; try again.
         """
-        original, now, step = self._originals.get(self._key), read_back(actuator), actuator.info.step
+        original, step = self._originals.get(self._key), actuator.info.step
         if original is None:
-            return now
-        if original.boot != self._originals.boot and not actuator.survives_reboot:
+            return read_back(actuator)
+        now = settled(actuator, original.ours[-1])
+        if self._gone(original, actuator):
             self._tell("actuator-left", f"is {now.value:g}: the machine has started afresh since")
         elif not any(now.is_(value, step) for value in (original.value, *original.ours)):
             who = now.by or "somebody else has set it"
@@ -70,6 +69,10 @@ class Custody:
             now = self._restore(original, actuator)
         self._originals.forget(self._key)
         return now
+
+    def _gone(self, original: Original, actuator: Actuator) -> bool:
+        """Whether a restart of the machine has undone what we made of it."""
+        return original.boot != self._originals.boot and not actuator.survives_reboot
 
     def _restore(self, original: Original, actuator: Actuator) -> Held:
         actuator.set(original.value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -24,12 +25,12 @@ class Original(msgspec.Struct, frozen=True):
 
     Args:
         value: as found, in the actuator's unit.
-        ours: what we have made of it since, the newest last.
+        ours: what we have made of it since, the newest last; never empty on the disk.
         boot: the kernel's boot id then.
     """
 
     value: float
-    ours: list[float]
+    ours: Annotated[list[float], msgspec.Meta(min_length=1)]
     boot: str
 
 

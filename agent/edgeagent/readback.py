@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import NamedTuple
 
 from edgeagent_sdk.driver import Actuator
+from edgeagent_sdk.errors import DriverError
 
 #: A device that applies what it is told in a later turn of its own loop is asked a second time.
 _SETTLE_S = 0.05
@@ -23,8 +25,11 @@ class Held(NamedTuple):
 
 
 def read_back(actuator: Actuator) -> Held:
-    """What it holds, and by whom. Raises DriverError."""
-    return Held(float(actuator.get()), actuator.holder())
+    """What it holds, and by whom. Raises DriverError, also for what is no number."""
+    value = float(actuator.get())
+    if not math.isfinite(value):
+        raise DriverError(f"says that {actuator.info.name} is {value:g}")
+    return Held(value, actuator.holder())
 
 
 def settled(actuator: Actuator, value: float) -> Held:
