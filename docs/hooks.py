@@ -1,4 +1,4 @@
-"""What the pages take from elsewhere: the READMEs that stand where a driver is, and the table of quantities."""
+"""What the pages take from elsewhere: READMEs that stand where a driver is, and the table of quantities."""
 
 from __future__ import annotations
 

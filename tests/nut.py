@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -87,7 +87,7 @@ def ups(directory: Path, *names: str, tls: bool = False) -> Iterator[Ups]:
     try:
         for service in (*drivers, upsd):
             service.start()
-        wait_until(lambda: _knows(port, names), "upsd knows what its drivers know")
+        wait_until(lambda: knows(port, names), "upsd knows what its drivers know")
         yield made
     finally:
         for service in (upsd, *drivers):
@@ -111,7 +111,8 @@ def _configure(home: Path, port: int, names: tuple[str, ...], *, tls: bool) -> N
         (home / name).chmod(0o640)
 
 
-def _knows(port: int, names: tuple[str, ...]) -> bool:
+def knows(port: int, names: Sequence[str]) -> bool:
+    """Whether upsd has heard of the UPSes from their drivers."""
     with socket.create_connection(("127.0.0.1", port), 5) as connection, connection.makefile("rwb") as lines:
         for name in names:
             lines.write(f"GET VAR {name} ups.load\n".encode())

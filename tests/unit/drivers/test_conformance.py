@@ -1,6 +1,6 @@
 """Our own drivers keep the rules of the kit that integrators test theirs with.
 
-Those that need a peer of some weight are held to it in their own files: snmp, ipmi, nut, modbus.
+Those that need a peer of some weight are held to it in tests/integration: modbus, nut, snmp.
 """
 
 from __future__ import annotations

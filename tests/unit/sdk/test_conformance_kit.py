@@ -344,7 +344,7 @@ def outcomes(driver: type[Sensor], directory: Path, check: str) -> str:
     """What a check says about a driver: why it failed, or that it passed, or was skipped."""
     class_: Any = type("Checked", (DriverConformance,), {"driver": driver})
     function = getattr(class_(), check)
-    given = {
+    given: dict[str, Callable[[], Any]] = {
         "bench": lambda: Box(directory / check / "root").bench(),
         "tmp_path": lambda: directory / check,
     }
