@@ -14,7 +14,7 @@ DEVICE_PACKAGES := ipmitool openipmi libopenipmi-dev nut-server libnss3-tools sn
 # What the sensor node's firmware is built, proven and emulated with.
 FIRMWARE_PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi gcc libc6-dev libcmocka-dev cppcheck clang \
 	libclang-rt-14-dev
-RIG_PACKAGES := qemu-system-arm mbpoll libmodbus-dev
+RIG_PACKAGES := qemu-system-arm mbpoll libmodbus-dev pkg-config
 
 # Where the rig's tests run; ENV=hil/env-board.yaml runs them on a board on the bench.
 ENV ?= hil/env-qemu-ast1030.yaml hil/env-qemu-mps2.yaml
