@@ -151,7 +151,7 @@ def test_discovery_finds_the_upses_and_says_what_is_missing(peer: Ups, tmp_path:
 
 
 def test_stale_data_and_a_driver_that_is_gone_are_faults(tmp_path: Path) -> None:
-    with ups(tmp_path) as peer, opened(peer.port) as (made, names):
+    with ups(tmp_path, max_age_s=2) as peer, opened(peer.port) as (made, names):
         assert values(made, names) == pytest.approx(READINGS)
         with pytest.raises(DriverError, match="no certificate for TLS"):
             sensor(peer.port, tls=True).open()
