@@ -19,7 +19,7 @@ LDFLAGS := $(CPU) -mthumb -nostartfiles --specs=nano.specs -Wl,--gc-sections -T 
 
 # What it shares with the application.
 SHARED := src/startup.c src/driver_reset.c src/store.c src/crc32.c src/trial.c \
-	$(addprefix ports/$(PORT)/driver_,clock.c flash.c uart.c watchdog.c)
+	$(addprefix ports/$(PORT)/driver_,clock.c flash.c relay.c uart.c watchdog.c)
 SOURCES := $(SHARED) $(wildcard boot/*.c) key.c monocypher.c
 OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(notdir $(SOURCES)))
 vpath %.c boot src ports/$(PORT) $(CRYPTO) $(OUT)

@@ -1,12 +1,13 @@
 // The boot loader: checks the images, starts the one that is to run, and waits for a new one on the serial
 // port when it was asked to, or when there is nothing fit to run.
-#include "cpu.h"
 #include "driver_clock.h"
+#include "driver_relay.h"
 #include "driver_reset.h"
 #include "driver_uart.h"
 #include "driver_watchdog.h"
 #include "frame.h"
 #include "jump.h"
+#include "rest.h"
 #include "retained.h"
 #include "smp.h"
 #include "store.h"
@@ -21,8 +22,7 @@ enum {
 uint8_t image_memory[SLOT_BYTES] __attribute__((section(".image")));
 
 static bool asked_to_wait(void) {
-    return retained.magic == RETAINED_MAGIC && retained.check == (uint32_t)~RETAINED_MAGIC &&
-           retained.request == REQUEST_BOOT;
+    return retained_valid() && retained.request == REQUEST_BOOT;
 }
 
 static void send(const uint8_t *packet, uint16_t length) {
@@ -48,14 +48,6 @@ static bool serve(struct smp *smp) {
         }
     }
     return false;
-}
-
-static void rest(void) {
-    cpu_hold_interrupts();
-    if (!uart_waiting()) {
-        cpu_sleep();
-    }
-    cpu_let_interrupts();
 }
 
 static bool can_start(const struct slots *slots) {
@@ -100,6 +92,7 @@ static _Noreturn void start(struct slots *slots, struct choice choice) {
 
 int main(void) {
     static struct smp smp;
+    relay_init(retained_valid() ? retained.relays : 0);  // the load stays on as the application left it
     watchdog_start(WATCHDOG_MS);
     clock_init();
     uart_init();

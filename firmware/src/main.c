@@ -1,7 +1,7 @@
-// The node: answers the master, measures, guards, keeps. One loop, no waiting but for an interrupt.
+// The node: answers the master, measures, guards, keeps. One loop, which waits for nothing but its own
+// answers to leave and, when there is nothing to do, for an interrupt.
 #include "blocks.h"
 #include "chips.h"
-#include "cpu.h"
 #include "driver_clock.h"
 #include "driver_i2c.h"
 #include "driver_relay.h"
@@ -11,6 +11,7 @@
 #include "image.h"
 #include "memory.h"
 #include "modbus.h"
+#include "rest.h"
 #include "retained.h"
 #include "stack.h"
 
@@ -33,6 +34,13 @@ static void apply_outputs(uint64_t now_ms) {
     fans_drive(duty, now_ms);
 }
 
+// What follows from what the node knows now: its outputs, and what it keeps.
+static void settle(uint64_t now_ms) {
+    node_tick(&node, now_ms);
+    apply_outputs(now_ms);
+    memory_keep(&node, now_ms);
+}
+
 // Answer what has come in. `last_ms`: when the last byte came.
 static void serve(uint64_t now_ms) {
     static uint64_t last_ms;
@@ -47,8 +55,7 @@ static void serve(uint64_t now_ms) {
         static uint8_t answer[FRAME_MAX];
         uint16_t size = modbus_answer(&node, now_ms, receiver.data, answer);
         receiver_drop(&receiver, length);
-        node_tick(&node, now_ms);
-        apply_outputs(now_ms);  // an answer says that it is done
+        settle(now_ms);  // an answer says that it is done, and will be after a reset
         uart_write(answer, size);
     }
 }
@@ -74,11 +81,14 @@ static void sense(uint64_t now_ms) {
     node.health.stack_free = stack_free();
 }
 
-static void obey(void) {
+// The boot loader holds the relays as they are left, and refreshes no lease: they are left in safe states.
+static void obey(uint64_t now_ms) {
     if (node.order == ORDER_NONE) {
         return;
     }
     uart_flush();
+    outputs_release(&node.outputs);
+    settle(now_ms);
     if (node.order == ORDER_BOOT) {
         image_enter_boot();
     }
@@ -104,10 +114,8 @@ static void tick(uint64_t now_ms) {
         return;
     }
     due_ms = now_ms + TICK_MS;
-    node_tick(&node, now_ms);
-    apply_outputs(now_ms);
+    settle(now_ms);
     report_health(now_ms);
-    memory_keep(&node, now_ms);
     node.health.uart_errors = uart_errors();
     watchdog_feed();
 }
@@ -121,15 +129,6 @@ static void note_turn(uint64_t now_ms) {
     before_ms = now_ms;
 }
 
-// Until the next interrupt; not if a byte came in since the line was looked at.
-static void rest(void) {
-    cpu_hold_interrupts();
-    if (!uart_waiting()) {
-        cpu_sleep();
-    }
-    cpu_let_interrupts();
-}
-
 // Named, so that the rig finds where to hang it.
 _Noreturn void main_loop(void);
 _Noreturn void main_loop(void) {
@@ -139,7 +138,7 @@ _Noreturn void main_loop(void) {
         serve(now_ms);
         sense(now_ms);
         tick(now_ms);
-        obey();
+        obey(now_ms);
         rest();
     }
 }
@@ -149,9 +148,8 @@ int main(void) {
     watchdog_start(WATCHDOG_MS);
     node_init(&node);
     memory_restore(&node, clock_ms());
-    relay_init();
-    node_tick(&node, clock_ms());
-    apply_outputs(clock_ms());
+    relay_init(retained.relays);
+    settle(clock_ms());
     i2c_init();
     uart_init();
     node.health.image_confirmed = image_confirmed();

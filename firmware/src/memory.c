@@ -13,10 +13,6 @@ struct boots {
 
 static uint64_t energy_saved_ms, energy_saved_mj;
 
-static bool powered(void) {
-    return retained.magic == RETAINED_MAGIC && retained.check == (uint32_t)~RETAINED_MAGIC;
-}
-
 static enum reset_cause reset_cause(void) {
     switch (retained.request) {
     case REQUEST_RESET:
@@ -77,7 +73,7 @@ static void restore_settings(struct node *node) {
 }
 
 void memory_restore(struct node *node, uint64_t now_ms) {
-    bool warm = powered();
+    bool warm = retained_valid();
     bool stored = store_open();
     node->health.reset_cause = (uint16_t)(warm ? reset_cause() : RESET_CAUSE_POWER_ON);
     restore_counts(node, warm, stored);

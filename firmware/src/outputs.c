@@ -34,6 +34,12 @@ void outputs_read(const struct outputs *outputs, uint64_t now_ms, uint16_t words
     }
 }
 
+void outputs_release(struct outputs *outputs) {
+    for (unsigned i = 0; i < OUTPUTS; i++) {
+        outputs->of[i].lease_ends_ms = 0;
+    }
+}
+
 static bool in_range(const uint16_t words[SETPOINTS_WORDS]) {
     for (unsigned i = 0; i < OUTPUTS; i++, words += WORDS_EACH) {
         if (words[0] > maxima[i] || get_u32(words + LEASE) > LEASE_MAX_MS) {

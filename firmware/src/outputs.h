@@ -26,6 +26,9 @@ void outputs_init(struct outputs *outputs, uint32_t relays);
 bool outputs_write(struct outputs *outputs, uint64_t now_ms, uint16_t offset, uint16_t count,
                    const uint16_t *words);
 
+// End every lease, now.
+void outputs_release(struct outputs *outputs);
+
 // The setpoint block as it reads at `now_ms`.
 void outputs_read(const struct outputs *outputs, uint64_t now_ms, uint16_t words[SETPOINTS_WORDS]);
 

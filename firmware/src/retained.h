@@ -1,6 +1,7 @@
 // Memory that keeps its contents over a reset of the processor, though not over a power cut: no start-up
 // code touches it. Boot loader and application share it, at the same address.
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 enum retained_request {
@@ -25,3 +26,8 @@ struct retained {
 #define RETAINED_MAGIC 0x52455441u
 
 extern struct retained retained;
+
+// Whether the power was on since it was written.
+static inline bool retained_valid(void) {
+    return retained.magic == RETAINED_MAGIC && retained.check == (uint32_t)~RETAINED_MAGIC;
+}

@@ -10,6 +10,7 @@ static const struct rule calibration_rules[] = {CALIBRATION_RULES};
 enum {
     CONFIG_COUNT = sizeof config_rules / sizeof config_rules[0],
     CALIBRATION_COUNT = sizeof calibration_rules / sizeof calibration_rules[0],
+    BLOCK_MAX = CALIBRATION_WORDS > CONFIG_WORDS ? CALIBRATION_WORDS : CONFIG_WORDS,
     MILLION = 1000000,
 };
 
@@ -53,26 +54,26 @@ bool settings_valid(const struct settings *settings) {
            all_valid(calibration_rules, CALIBRATION_COUNT, settings->calibration);
 }
 
-bool config_write(struct settings *settings, uint16_t offset, uint16_t count, const uint16_t *words) {
-    uint16_t draft[CONFIG_WORDS];
-    memcpy(draft, settings->config, sizeof draft);
+// Try on a copy, keep it if every rule is kept. `words_all`: the length of the block, at most BLOCK_MAX.
+static bool write_block(const struct rule *rules, unsigned rule_count, uint16_t *block, size_t words_all,
+                        uint16_t offset, uint16_t count, const uint16_t *words) {
+    uint16_t draft[BLOCK_MAX];
+    memcpy(draft, block, words_all * sizeof *block);
     memcpy(draft + offset, words, count * sizeof *words);
-    if (!all_valid(config_rules, CONFIG_COUNT, draft)) {
+    if (!all_valid(rules, rule_count, draft)) {
         return false;
     }
-    memcpy(settings->config, draft, sizeof draft);
+    memcpy(block, draft, words_all * sizeof *block);
     return true;
 }
 
+bool config_write(struct settings *settings, uint16_t offset, uint16_t count, const uint16_t *words) {
+    return write_block(config_rules, CONFIG_COUNT, settings->config, CONFIG_WORDS, offset, count, words);
+}
+
 bool calibration_write(struct settings *settings, uint16_t offset, uint16_t count, const uint16_t *words) {
-    uint16_t draft[CALIBRATION_WORDS];
-    memcpy(draft, settings->calibration, sizeof draft);
-    memcpy(draft + offset, words, count * sizeof *words);
-    if (!all_valid(calibration_rules, CALIBRATION_COUNT, draft)) {
-        return false;
-    }
-    memcpy(settings->calibration, draft, sizeof draft);
-    return true;
+    return write_block(calibration_rules, CALIBRATION_COUNT, settings->calibration, CALIBRATION_WORDS, offset,
+                       count, words);
 }
 
 int32_t calibrated(const struct settings *settings, enum channel channel, int32_t measured) {

@@ -3,10 +3,10 @@
 
 #include "cpu.h"
 
-enum { LEDS = 0x40028000 };
+enum { LEDS = 0x40028000, RELAYS = 0x3 };
 
-void relay_init(void) {
-    REG32(LEDS) = 0;
+void relay_init(uint32_t closed) {
+    REG32(LEDS) = closed & RELAYS;
 }
 
 void relay_set(unsigned relay, bool closed) {

@@ -32,7 +32,8 @@ def flash(
 
     The node takes it only if it is signed by the key that its boot loader knows. The old image stays: it
     is back at once if the new one hangs, and after a reset if it does not report itself healthy.
-    Interrupted half-way, the node goes on with the old image after ten seconds.
+    Interrupted half-way, the node goes on with the old image after ten seconds. Meanwhile all leases end,
+    the relays stay in their safe states, nothing is measured and the node's guard does not act.
     """
     from edgeagent.drivers.node.bootloader import require_smpclient, send
     from edgeagent.drivers.node.imagefile import load_image
