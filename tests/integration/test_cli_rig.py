@@ -83,6 +83,30 @@ def test_killed_it_takes_its_board_with_it(tmp_path: Path) -> None:
         wait_until(lambda: not any(map(alive, below)), "QEMU has ended")
 
 
+def test_a_port_that_is_not_free(tmp_path: Path) -> None:
+    """What somebody else has there is still there afterwards, and nothing else."""
+
+    def refused(port: Path) -> str:
+        return edgeagent(
+            "rig", "node", "--board", "mps2", "--state-dir", tmp_path / "second", "--port", port
+        ).mistake
+
+    port = tmp_path / "port"
+    with running(tmp_path, "--board", "mps2", "--port", port):
+        target = port.readlink()
+        assert "another rig's port is there" in refused(port)
+        assert port.readlink() == target
+    file, directory = tmp_path / "file", tmp_path / "directory"
+    file.write_text("mine")
+    directory.mkdir()
+    before = sorted(tmp_path.iterdir())
+    assert "a file is there" in refused(file)
+    assert "a directory is there" in refused(directory)
+    assert "no such file or directory" in refused(tmp_path / "none/port")
+    assert file.read_text() == "mine"
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_the_loop_with_a_node_in_a_twin(tmp_path: Path) -> None:
     result = edgeagent("up", "--twin", "--state-dir", tmp_path / "state", "--for", "4", timeout_s=60)
     assert result.code == 0, result

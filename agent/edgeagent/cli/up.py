@@ -119,10 +119,11 @@ def _aggregator(children: Children, home: Path, broker_url: str, influx_url: str
 def _rig(children: Children, home: Path, twin: bool) -> Path:
     """Start a sensor node in QEMU; its serial port."""
     port = home / "ttyNODE"
-    port.unlink(missing_ok=True)
+    if port.is_symlink():
+        port.unlink()  # of one that was killed: it may lead to anybody's terminal by now
     command = _edgeagent("rig", "node", "--port", str(port), "--state-dir", str(home / "node"))
     child = children.start("node", command + ["--twin"] * twin, _environment())
-    child.wait_ready(lambda: "" if port.exists() else f"{port} is not there", _START_S)
+    child.wait_ready(lambda: "" if port.is_char_device() else f"{port} is not there", _START_S)
     _say("node", f"{port}, emulated" + ", in a server of the twin" * twin)
     return port
 

@@ -18,7 +18,8 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from edgeagent_hil.rig.machine import lead
+from edgeagent_hil.rig.portlink import PortLink
+from edgeagent_sdk.errors import EdgeError
 
 _CHUNK = 4096
 
@@ -103,14 +104,21 @@ class Line:
         tty.setraw(self._theirs)
         os.set_blocking(self._ours, False)
         # We hold their end open as well: an end that nobody has open could not be waited for.
-        lead(self.port, os.ttyname(self._theirs))
+        try:
+            self._link = PortLink(self.port, os.ttyname(self._theirs))
+        except EdgeError:
+            self._close()
+            raise
 
     def _unplug(self) -> None:
-        self.port.unlink(missing_ok=True)
+        self._link.remove()
+        self._close()
+        self._late.clear()
+
+    def _close(self) -> None:
         for fd in (self._ours, self._theirs):
             os.close(fd)
         self._ours = self._theirs = -1
-        self._late.clear()
 
     def _run(self) -> None:
         while True:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from edgeagent_hil.rig.boards import KNOBS, Board
 from edgeagent_hil.rig.flash import program
+from edgeagent_hil.rig.portlink import PortLink
 from edgeagent_hil.rig.qemu import Qemu
 from edgeagent_hil.rig.qmp import Qmp
 from edgeagent_hil.rig.qtest import Qtest
@@ -57,26 +57,28 @@ class Machine:
         self._stuck: dict[tuple[str, str], int] = {}
         self._world = threading.Lock()
         self._qemu: Qemu | None = None
+        self._power = ExitStack()
 
     def on(self) -> None:
         """Switch the power on. Raises EdgeError if something that it needs is missing."""
         if self.board.flash:
             program(self.image(self.board.flash), self.flash)
-        qemu = Qemu(self._options(), self.log)
-        with self._world:
-            self._force_all(qemu.qmp)
-            self._qemu = qemu
-        lead(self.port, qemu.terminal)
-        threading.Thread(target=self._keep, args=(qemu.qmp,), name="reset", daemon=True).start()
-        qemu.qmp.execute("cont")
+        with ExitStack() as power:
+            qemu = Qemu(self._options(), self.log)
+            power.callback(qemu.kill)
+            power.callback(PortLink(self.port, qemu.terminal).remove)
+            with self._world:
+                self._force_all(qemu.qmp)
+                self._qemu = qemu
+            threading.Thread(target=self._keep, args=(qemu.qmp,), name="reset", daemon=True).start()
+            qemu.qmp.execute("cont")
+            self._power = power.pop_all()
 
     def off(self) -> None:
         """Cut the power: the board is gone at once, whatever it was doing."""
         with self._world:
-            qemu, self._qemu = self._qemu, None
-        if qemu:
-            self.port.unlink(missing_ok=True)
-            qemu.kill()
+            self._qemu = None
+        self._power.close()
 
     def wait_end(self) -> None:
         """Return once QEMU has ended by itself."""
@@ -216,14 +218,6 @@ class Machine:
         for (device, name), value in (self._forced | self._stuck).items():
             if device not in self.without:
                 _set(qmp, device, name, value)
-
-
-def lead(link: Path, target: str) -> None:
-    """Make `link` a symbolic link to `target`, in one step if there is one already."""
-    new = link.with_name(f"{link.name}.{os.getpid()}.new")
-    new.unlink(missing_ok=True)
-    new.symlink_to(target)
-    new.replace(link)
 
 
 def _path(device: str) -> str:
