@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import select
 import tty
 from collections.abc import Iterator
@@ -200,3 +201,22 @@ def test_a_new_image_leaves_the_settings_alone(tmp_path: Path) -> None:
     built.write_bytes(b"\x02" * sector + erased + erased)
     program(built, flash)
     assert flash.read_bytes() == b"\x02" * sector + kept[sector:]
+
+
+def test_on_a_full_disk_the_flash_is_as_it_was(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk."""
+    built, flash = tmp_path / "built.img", tmp_path / "flash.img"
+    built.write_bytes(b"\x01" * 8192)
+    program(built, flash)
+    files = {file: file.read_bytes() for file in tmp_path.iterdir() if file != built}
+    built.write_bytes(b"\x02" * 8192)
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, hard))
+    try:
+        with pytest.raises(EdgeError, match=r"flash.img: the node's flash cannot be written: file too large"):
+            program(built, flash)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir() if file != built} == files
+    program(built, flash)
+    assert flash.read_bytes() == built.read_bytes()
