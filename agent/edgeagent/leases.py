@@ -58,11 +58,6 @@ class LeaseTable:
             self._leases[lease.key] = lease
         return lease.until_ns > now_ns
 
-    def held(self, key: Key, now_ns: int) -> Lease | None:
-        """The lease that holds now."""
-        lease = self._leases.get(key)
-        return lease if lease and now_ns < lease.until_ns else None
-
     def revoke(self, key: Key) -> Lease | None:
         """End a lease before its time; it, if there was one."""
         return self._leases.pop(key, None)
@@ -73,7 +68,3 @@ class LeaseTable:
         for lease in over:
             del self._leases[lease.key]
         return over
-
-    def next_end_ns(self) -> int | None:
-        """When the next lease ends."""
-        return min((lease.until_ns for lease in self), default=None)
