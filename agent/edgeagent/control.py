@@ -177,7 +177,8 @@ class Control(threading.Thread):
         hold = self._holds[key] = Hold(lease, wanted, policy, answer, before, self._report)
         hold.wait_until_ns = _in(_ANSWER_S)
         custody = Custody(key, self._originals, self._report)
-        self._ask(hold, grip.take(wanted.value, until_ns, custody), self._taken)
+        action = grip.take(wanted.value, until_ns, custody, wanted=lambda: not hold.given_up)
+        self._ask(hold, action, self._taken)
 
     def _taken(self, hold: Hold, result: Result) -> None:
         key = hold.lease.key
@@ -193,11 +194,13 @@ class Control(threading.Thread):
 
     def _not_taken(self, hold: Hold, why: str) -> None:
         """What held before holds on, if anything did."""
-        before = hold.before
+        before, hold.given_up = hold.before, True
         hold.answer(Outcome.REFUSED, hold.lease.key._asdict(), why)
         if before and self._table.restore(before.lease, time.monotonic_ns()):
-            before.busy, before.refresh_ns = False, 0
+            before.busy, before.refresh_ns, before.overwritten = False, 0, True
             self._holds[hold.lease.key] = before
+        elif before:
+            self._ran_out(hold, before.policy.fallback)
         else:
             self._over(hold.lease, why)
 
@@ -212,7 +215,11 @@ class Control(threading.Thread):
         elif now_ns >= hold.refresh_ns:
             hold.refresh_ns = hold.wait_until_ns = _in(_REFRESH_S)
             if self._fresh(key.device):
-                action = grip.refresh(value, until_ns, reapply=hold.policy.reapply)
+                if hold.overwritten:
+                    custody = Custody(key, self._originals, self._report)
+                    action = grip.take(value, until_ns, custody, wanted=lambda: not hold.given_up)
+                else:
+                    action = grip.refresh(value, until_ns, reapply=hold.policy.reapply)
                 self._ask(hold, action, self._refreshed)
 
     def _fresh(self, device: str) -> bool:
@@ -250,11 +257,18 @@ class Control(threading.Thread):
             answer(Outcome.APPLIED, nothing, "no lease held it")
 
     def _expired(self, lease: Lease) -> None:
-        fallback, goes = self._holds[lease.key].policy.fallback, ""
+        hold = self._holds[lease.key]
+        if hold.began:
+            self._ran_out(hold, hold.policy.fallback)
+        else:
+            self._not_taken(hold, "its time was over before the device had taken it")
+
+    def _ran_out(self, hold: Hold, fallback: float | None) -> None:
+        goes = ""
         if fallback is not None:
-            self._fallen[lease.key] = fallback
+            self._fallen[hold.lease.key] = fallback
             goes = f"; it goes to its fallback, {fallback:g}"
-        self._over(lease, f"its time was over{goes}")
+        self._over(hold.lease, f"its time was over{goes}")
 
     def _over(self, lease: Lease, why: str, then: Then = _nothing) -> None:
         """End a lease, and have the device let go."""

@@ -53,10 +53,17 @@ def carry_out(sensor: Sensor, key: Key, action: Action) -> Held | DriverError:
     return DriverError(f"{key.device} has lost its actuator {key.actuator}")
 
 
-def take(value: float, until_ns: int, custody: Custody | None = None) -> Action:
+def take(
+    value: float,
+    until_ns: int,
+    custody: Custody | None = None,
+    *,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Action:
     """Make it hold `value` until then; what it holds afterwards.
 
-    What a device that keeps no leases holds before is given into `custody` first, to be given back.
+    What a device that keeps no leases holds before is given into `custody` first, to be given back. If
+    that takes so long that it is no longer `wanted`, nothing is set.
     """
 
     def action(actuator: Actuator) -> Held:
@@ -66,6 +73,8 @@ def take(value: float, until_ns: int, custody: Custody | None = None) -> Action:
         left_s = _left_s(until_ns)
         if left_s <= 0:
             raise DriverError("the lease was over before the device could take it")
+        if not wanted():
+            raise DriverError("it came too late, and was given up")
         _set(actuator, value, left_s)
         held = settled(actuator, value)
         if keeper and not held.is_(value, actuator.info.step):

@@ -37,6 +37,8 @@ class Hold:
         by: whoever asked for it, in his own words.
         wait_until_ns: how long that order is waited for.
         refresh_ns: when the device is to be told again.
+        given_up: what has not been carried out of its orders is not to be any more.
+        overwritten: an order that came after it may have set another value: ours, though not this one's.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Hold:
     ) -> None:
         self.lease, self.policy = lease, policy
         self.began: bool = False
-        self.busy = False
+        self.busy = self.given_up = self.overwritten = False
         # One that never began has nothing to come back to but what was before it.
         self.before: Hold | None = before if before is None or before.began else before.before
         self.wait_until_ns = self.refresh_ns = 0
@@ -79,7 +81,7 @@ class Hold:
 
     def seen(self, held: Held) -> bool:
         """What the device held when it was asked; whether that was ours, not somebody else's."""
-        self._trouble = ""
+        self._trouble, self.overwritten = "", False
         obeys = self.obeyed(held)
         if not obeys and not self._reverted:
             who = held.by or "somebody else has set it"

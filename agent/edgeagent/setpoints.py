@@ -16,6 +16,9 @@ from edgeagent_sdk.plugins import nearest
 #: No lease is longer: what is to hold longer is renewed by whoever wants it.
 LEASE_MAX_S = 3600.0
 
+#: None is shorter: it would be over before its device has been told.
+LEASE_MIN_S = 0.1
+
 
 class Release(msgspec.Struct, forbid_unknown_fields=True):
     """The body of a `release` command."""
@@ -57,6 +60,8 @@ def setpoint(body: dict[str, Any], known: Known) -> Setpoint:
     key, info = _find(cap, known)
     if not (math.isfinite(cap.value) and math.isfinite(cap.lease_s) and cap.lease_s > 0):
         raise EdgeError(f"{cap.value:g} for {cap.lease_s:g} s: give a finite value, and a time above 0")
+    if cap.lease_s < LEASE_MIN_S:
+        raise EdgeError(f"{cap.lease_s:g} s are too short for a lease: it lasts {LEASE_MIN_S:g} s at least")
     value = min(max(cap.value, info.minimum), info.maximum)
     lease_s = min(cap.lease_s, LEASE_MAX_S)
     remarks = []

@@ -248,6 +248,7 @@ def test_what_goes_too_far_is_clamped_and_told(
         ({"value": float("inf")}, "a finite value"),
         ({"lease_s": 0.0}, "a time above 0"),
         ({"lease_s": -1.0}, "a time above 0"),
+        ({"lease_s": 0.001}, "0.001 s are too short for a lease: it lasts 0.1 s at least"),
         ({"lease_s": float("nan")}, "a finite value"),
         ({"value": "full"}, "Expected `float`"),
         ({"value": True}, "Expected `float`"),
@@ -309,6 +310,51 @@ def test_a_driver_that_hangs_is_answered_for(desk: Desk, monkeypatch: pytest.Mon
     desk.world.free.set()
     wait_until(lambda: ("release", 0.0) in desk.world.calls, "what came too late is taken back")
     assert desk.world.holds == 300.0
+
+
+@both
+def test_a_cap_that_is_over_before_it_is_taken_leaves_what_held_before(desk: Desk) -> None:
+    desk.cap(200.0)
+    desk.world.free.clear()
+    outcome, _, why = desk.cap(400.0, 0.2)
+    desk.world.free.set()
+    assert (outcome, why) == (Outcome.REFUSED, "its time was over before the device had taken it")
+    count = len(desk.world.calls)
+    wait_until(lambda: len(desk.world.calls) > count, "it is held on to")
+    assert desk.world.holds == 200.0
+    assert desk.reports.kinds == ["lease-began"]
+    assert desk.release()[1]["value"] == 300.0
+
+
+class Sluggish(Plain):
+    """It takes its time before it is at 400."""
+
+    def set(self, value: float) -> None:
+        time.sleep(0.6 if value == 400.0 else 0.0)
+        super().set(value)
+
+
+@pytest.mark.parametrize("on_revert", ["reapply", "yield"])
+def test_what_was_given_up_and_comes_all_the_same_is_nobody_elses_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_revert: str
+) -> None:
+    monkeypatch.setattr(module, "_ANSWER_S", 0.2)
+    desk = Desk(Sluggish, tmp_path, on_revert=on_revert)
+    desk.cap(200.0)
+    assert desk.cap(400.0)[2] == "psu does not take it: its driver hangs"
+    wait_until(lambda: ("set", 400.0) in desk.world.calls, "it comes too late")
+    wait_until(lambda: desk.world.value == 200.0, "what holds is back")
+    time.sleep(0.3)
+    desk.stop()
+    assert desk.reports.kinds == ["lease-began", "lease-ended"]
+    assert desk.reports.messages[-1] == "limit: its lease on 200 ended: the agent ends"
+
+
+def test_what_was_given_up_meanwhile_is_not_set() -> None:
+    world = World()
+    with pytest.raises(DriverError, match="given up"):
+        grip.take(200.0, time.monotonic_ns() + 10**9, wanted=lambda: False)(Plain(world))
+    assert world.calls == []
 
 
 def test_a_device_that_forgets_is_told_again_only_while_its_readings_are_fresh(desk: Desk) -> None:
