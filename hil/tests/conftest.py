@@ -18,6 +18,7 @@ from edgeagent_hil.rig.machine import Machine
 from edgeagent_hil.rig.master import Master
 from edgeagent_hil.rig.stimulus import NoInstrument, Stimulus
 from hil.tests.registers import Registers
+from hil.tests.settings import Settings
 
 
 @pytest.hookimpl(wrapper=True)
@@ -31,12 +32,21 @@ def pytest_runtest_call() -> Generator[None, Any, Any]:
 
 @pytest.fixture(scope="module")
 def node(target: Target) -> Iterator[NodeProtocol]:
-    """The node, ready to answer; where it is emulated, a new one for each file of tests."""
+    """The node, ready to answer; where it is emulated, a new one for each file of tests.
+
+    After the file a node that stays has the settings that it came with.
+    """
     driver = target.get_driver(NodeProtocol, activate=False)
     target.activate(driver)
-    driver.wait_ready()
-    yield driver
-    target.deactivate(driver)
+    try:
+        driver.wait_ready()
+        with Registers.at(driver.port) as registers:
+            settings = Settings.of(registers)
+        yield driver
+        with Registers.at(driver.port) as registers:
+            settings.write_back(registers)
+    finally:
+        target.deactivate(driver)
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_the_guard_is_heard_of(running: Loop, stimulus: Stimulus) -> None:
 
 
 def test_safe_states_are_the_nodes_own(running: Loop, line: Line, stimulus: Stimulus) -> None:
-    """Configured once, they need no agent."""
+    """Configured once, they need no agent. The fixture `node` takes the setting back."""
     running.agent.stop()
     with Registers.at(line.port) as registers:
         registers.configure(CONFIG, safe_relay2=SafeState.OPEN)
@@ -180,5 +180,3 @@ def test_safe_states_are_the_nodes_own(running: Loop, line: Line, stimulus: Stim
     wait_until(lambda: stimulus.relay(2), "relay 2 closes")
     running.agent.kill()
     wait_until(lambda: not stimulus.relay(2), "relay 2 falls to its safe state, open")
-    with Registers.at(line.port) as registers:
-        registers.configure(CONFIG, safe_relay2=SafeState.HOLD)

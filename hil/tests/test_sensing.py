@@ -22,6 +22,7 @@ from edgeagent_sdk.nodemap import (
     EventCode,
 )
 from hil.tests.registers import PATIENCE_S, Registers
+from hil.tests.settings import kept
 from tests.services import wait_until
 
 #: Absolute and relative: the chips' resolution and two conversions; of the current also that QEMU's model
@@ -157,11 +158,11 @@ def test_a_calibrated_channel(registers: Registers, stimulus: Stimulus) -> None:
     """true = measured × (1 + gain) + offset."""
     name = "temperature_coolant"
     stimulus.set(name, 50.0)
-    registers.configure(CALIBRATION, **{f"{name}_gain": 20_000, f"{name}_offset": -1_500})
     try:
-        shows(registers, name, 50.0 * 1.02 - 1.5)
+        with kept(registers):
+            registers.configure(CALIBRATION, **{f"{name}_gain": 20_000, f"{name}_offset": -1_500})
+            shows(registers, name, 50.0 * 1.02 - 1.5)
     finally:
-        registers.configure(CALIBRATION, **{f"{name}_gain": 0, f"{name}_offset": 0})
         stimulus.set(name, REST[name])
     shows(registers, name, REST[name])
 

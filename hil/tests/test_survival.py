@@ -27,6 +27,7 @@ from edgeagent_sdk.nodemap import (
     Source,
 )
 from hil.tests.registers import Refused, Registers
+from hil.tests.settings import ELSEWHERE, kept
 from tests.services import wait_until
 
 #: The hardware watchdog bites after two seconds; the rest is for a busy machine.
@@ -127,18 +128,17 @@ def test_energy_survives_a_power_cut(node: NodeProtocol, machine: Machine, regis
 
 def test_settings_survive_a_power_cut(node: NodeProtocol, power: PowerProtocol, registers: Registers) -> None:
     need(registers, Capability.STORAGE)
-    registers.configure(CONFIG, serial_number=0x2A2B2C2D, safe_fan1=7_000)
-    registers.configure(CALIBRATION, temperature_board_offset=250)
-    wait_until(lambda: registers.telemetry("output_fan1") == 7_000, "the new safe state holds")
-    with faults.powerless(power):
-        pass
-    registers.return_to(node)
-    assert registers.read(IDENTITY)["serial_number"] == 0x2A2B2C2D
-    assert registers.read(CALIBRATION)["temperature_board_offset"] == 250
-    assert registers.telemetry("output_fan1") == 7_000
-    assert not Alarm(registers.telemetry("alarms")) & Alarm.SETTINGS_DEFAULT
-    registers.configure(CONFIG, safe_fan1=10_000)
-    registers.configure(CALIBRATION, temperature_board_offset=0)
+    with kept(registers):
+        registers.configure(CONFIG, serial_number=0x2A2B2C2D, safe_fan1=7_000)
+        registers.configure(CALIBRATION, temperature_board_offset=250)
+        wait_until(lambda: registers.telemetry("output_fan1") == 7_000, "the new safe state holds")
+        with faults.powerless(power):
+            pass
+        registers.return_to(node)
+        assert registers.read(IDENTITY)["serial_number"] == 0x2A2B2C2D
+        assert registers.read(CALIBRATION)["temperature_board_offset"] == 250
+        assert registers.telemetry("output_fan1") == 7_000
+        assert not Alarm(registers.telemetry("alarms")) & Alarm.SETTINGS_DEFAULT
 
 
 def test_power_cuts_while_settings_are_written(
@@ -169,11 +169,12 @@ def test_power_cuts_while_settings_are_written(
 
 def test_another_slave_id(registers: Registers) -> None:
     """The next request already goes there; nobody answers at the old address."""
-    registers.unlock(KEY_CONFIG)
-    registers.write(CONFIG, slave_id=17)
-    assert registers.master.ask(bytes([4, 1, 0, 0, 1]), 0.3) == b""
-    registers.master.slave = 17
-    assert registers.telemetry("block") == 0xB002
-    registers.write(CONFIG, slave_id=1)
-    registers.master.slave = 1
+    old = registers.master.slave
+    with kept(registers):
+        registers.unlock(KEY_CONFIG)
+        registers.write(CONFIG, slave_id=ELSEWHERE)
+        assert registers.master.ask(bytes([4, 1, 0, 0, 1]), 0.3) == b""
+        registers.master.slave = ELSEWHERE
+        assert registers.telemetry("block") == 0xB002
+    assert registers.master.slave == old
     assert registers.telemetry("block") == 0xB002

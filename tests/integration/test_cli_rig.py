@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from edgeagent_hil.rig.machine import FIRMWARE
+from edgeagent_sdk.nodemap import CALIBRATION, CONFIG
+from hil.tests.registers import Registers
+from hil.tests.settings import Settings
 from tests.services import Service, spawn, wait_until
 
 from .cli import command, edgeagent, environment
@@ -148,15 +151,20 @@ def test_the_firmware_is_built() -> None:
     assert (FIRMWARE / "ast1030/flash.img").exists(), "run `make firmware`"
 
 
+def rigs_tests(home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The rig's tests on the node that runs in `home`, which they take for a board on a bench."""
+    bench = (ROOT / "hil/env-board.yaml").read_text().replace("/dev/ttyUSB0", f"{home}/node/port")
+    (home / "env-bench.yaml").write_text(bench)
+    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, arguments)]
+    line += ["--lg-env", str(home / "env-bench.yaml")]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=100)
+
+
 def test_the_rigs_tests_on_a_serial_port(tmp_path: Path) -> None:
     """A board on a bench is a port and no more: the same tests run there, and say what a bench lacks."""
     files = [f"hil/tests/test_{name}.py" for name in ("conformance", "sensing")]
     with running(tmp_path) as node:
-        bench = (ROOT / "hil/env-board.yaml").read_text().replace("/dev/ttyUSB0", f"{tmp_path}/node/port")
-        (tmp_path / "env-bench.yaml").write_text(bench)
-        line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
-        line += ["--lg-env", str(tmp_path / "env-bench.yaml")]
-        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=100)
+        done = rigs_tests(tmp_path, *files)
         assert node.running
     assert done.returncode == 0, done.stdout
     skipped = re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", done.stdout, re.MULTILINE)
@@ -165,3 +173,35 @@ def test_the_rigs_tests_on_a_serial_port(tmp_path: Path) -> None:
         "only an emulated board lets the rig reach into it",
     }
     assert int(re.findall(r"(\d+) passed", done.stdout)[0]) > 80
+
+
+#: A test that leaves everything behind that a test could.
+_UNTIDY = """
+from edgeagent_sdk.nodemap import CALIBRATION, CONFIG, KEY_CONFIG
+from hil.tests.settings import ELSEWHERE
+
+def test_untidy(registers):
+    registers.configure(CALIBRATION, power_in_gain=1, temperature_board_offset=0)
+    registers.configure(CONFIG, serial_number=1, safe_fan1=0, safe_relay2=0, shed_delay_ms=1)
+    registers.unlock(KEY_CONFIG)
+    registers.write(CONFIG, slave_id=ELSEWHERE)
+    registers.master.slave = ELSEWHERE
+    assert registers.read(CONFIG)["serial_number"] == 2, "changed and failed"
+"""
+
+
+def test_a_boards_settings_are_its_owners(tmp_path: Path) -> None:
+    """The rig's tests write to a board, and leave it as they found it, also when they fail."""
+    (tmp_path / "test_untidy.py").write_text(_UNTIDY)
+    with running(tmp_path):
+        with Registers.at(tmp_path / "node/port") as registers:
+            registers.configure(CONFIG, serial_number=77, safe_fan1=8_000, safe_relay2=1)
+            registers.configure(CALIBRATION, temperature_board_offset=-250)
+            before = Settings.of(registers)
+        done = rigs_tests(
+            tmp_path, "-c", "pyproject.toml", "-p", "hil.tests.conftest", tmp_path / "test_untidy.py"
+        )
+        assert "changed and failed" in done.stdout
+        with Registers.at(tmp_path / "node/port") as registers:
+            assert Settings.of(registers) == before
+            assert registers.telemetry("unlocked") == 0
