@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ from tests.services import Service, spawn, wait_until
 
 from .cli import command, edgeagent, environment
 from .test_cli_up import alive, children
+from .test_cli_up import running as up
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,9 +124,29 @@ def test_the_loop_with_a_node_in_a_twin(tmp_path: Path) -> None:
     assert values["state", "relay1"] == 1.0
 
 
+def test_the_command_for_setpoints_that_up_prints(tmp_path: Path) -> None:
+    """It works as it stands, wherever one is; with its configuration so do those of README.md."""
+    with up(tmp_path, "--rig") as loop:
+        [line] = re.findall(r"^setpoints +edgeagent (.*)$", loop.log.read_text(), re.MULTILINE)
+        asked = edgeagent(*shlex.split(line), cwd=tmp_path)
+        assert asked.code == 0 and "power_limit" in asked.out, asked
+        more = {"EDGEAGENT_CONFIG": shlex.split(line)[-1]}
+        for words in ("set rig power_limit 250 --lease 60", "release rig power_limit"):
+            done = edgeagent("cap", *words.split(), cwd=tmp_path, more=more)
+            assert done.code == 0, done
+
+
+def test_up_leaves_a_file_at_its_nodes_port_alone(tmp_path: Path) -> None:
+    (tmp_path / "ttyNODE").write_text("mine")
+    said = edgeagent("up", "--rig", "--state-dir", tmp_path, "--for", "1").mistake
+    assert said.startswith(f"edgeagent: the node ended (exit code 1): {tmp_path}/ttyNODE: a file is there")
+    assert (tmp_path / "ttyNODE").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--without", "ari"), "ast1030 has no chip 'ari'; did you mean 'air'?"),
         (("--board", "ast2600"), "unknown board 'ast2600'; "),
         (
             ("--firmware", "{home}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -65,6 +66,8 @@ def up(
             feed = _aggregator(children, home, broker_url, influx_url, shared=bool(broker))
             ports = [_rig(children, home, twin)] if rig or twin else []
             node = _agent(children, home, feed, broker_url, site, root, ports)
+            if ports:
+                _say("setpoints", f"edgeagent cap show --config {shlex.quote(str(_config(home)))}")
             _say("logs", f"{home}/*.log")
             follow(feed, title=f"edgeagent up · {node} · {feed.url}/docs", check=children.check, for_s=for_s)
             for each in feed.nodes():
@@ -144,7 +147,7 @@ def _agent(
     from edgeagent.survey import survey
     from edgeagent_sdk.driver import Host
 
-    config = home / "agent.toml"
+    config = _config(home)
     found = survey(Host(root))
     values = {
         "site": site,
@@ -165,6 +168,11 @@ def _agent(
     if locked:
         _say("", f"cannot be read: {names(locked)}; `edgeagent probe` says why")
     return name
+
+
+def _config(home: Path) -> Path:
+    """The agent's configuration, for other commands as well."""
+    return home / "agent.toml"
 
 
 def _emulated(port: Path) -> str:

@@ -18,6 +18,7 @@ from edgeagent_hil.rig.qemu import Qemu
 from edgeagent_hil.rig.qmp import Qmp
 from edgeagent_hil.rig.qtest import Qtest
 from edgeagent_sdk.errors import EdgeError
+from edgeagent_sdk.plugins import nearest
 
 #: Where `make firmware` of a checkout puts what the boards run.
 FIRMWARE: Final = Path(__file__).parents[3] / "firmware/build"
@@ -41,11 +42,17 @@ class Machine:
         port: symbolic link to make; it leads to the serial port, as `/dev/serial/by-id/…` would.
         firmware: directory with a folder of images for each board.
         without: ids of chips that are missing on this board; may be changed while it is off.
+
+    Raises:
+        EdgeError: the board has no such chip.
     """
 
     def __init__(
         self, board: Board, home: Path, port: Path, *, firmware: Path = FIRMWARE, without: Sequence[str] = ()
     ) -> None:
+        for id_ in without:
+            if id_ not in board.devices:
+                raise EdgeError(f"{board.name} has no chip {id_!r}; {nearest(id_, list(board.devices))}")
         self.board, self.port = board, port
         self.without = frozenset(without)
         self.flash = home / f"{board.name}-flash.img"
