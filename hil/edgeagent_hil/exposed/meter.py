@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Sequence
 from typing import Any, Final, Self
@@ -53,10 +54,10 @@ class Meter:
         self._thread.start()
         try:
             self._call(self._listen())
-        except (OSError, RuntimeError) as error:
+        except (OSError, UnicodeError, RuntimeError) as error:
             self._end()
             raise EdgeError(
-                f"the meter cannot listen on {self.host}:{self.port}: {error}; is the port free?"
+                f"the meter cannot listen on {self.host}:{self.port}: {_reason(error)}; give another HOST:PORT"
             ) from None
         return self
 
@@ -89,6 +90,11 @@ class Meter:
         from pymodbus.server import ModbusTcpServer
         from pymodbus.simulator import DataType, SimData, SimDevice
 
+        # The server keeps why it cannot listen to itself, and its logger's words are nobody's.
+        logging.getLogger("pymodbus").addHandler(logging.NullHandler())
+        trial = await self._loop.create_server(asyncio.Protocol, self.host, self.port)
+        trial.close()
+        await trial.wait_closed()
         data = SimData(BASE, values=list(self._image), datatype=DataType.REGISTERS, readonly=True)
         device = SimDevice(0, simdata=[data], action=self._refresh)
         self._server = ModbusTcpServer(device, address=(self.host, self.port))
@@ -114,6 +120,12 @@ class Meter:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_START_S)
         self._loop.close()
+
+
+def _reason(error: Exception) -> str:
+    """What the system says, without the address that asyncio puts before it."""
+    said = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+    return said.rpartition(": ")[2].lower()
 
 
 def _event(phases: Sequence[Phase], rating: Rating) -> int:

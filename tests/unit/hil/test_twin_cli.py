@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,14 +65,24 @@ def test_bad_input_is_told_in_one_line(arguments: list[str], said: str) -> None:
     assert err.count("\n") == 1 and not out
 
 
-def test_a_port_in_use_is_told_in_one_line() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        code, _, err = _twin("--for=1", f"--meter=127.0.0.1:{port}")
-    assert code == 1
-    assert f"127.0.0.1:{port}" in err and "port free?" in err and err.count("\n") == 1
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("127.0.0.1", "address already in use"),
+        ("192.0.2.1", "cannot assign requested address"),  # RFC 5737: nobody's
+        ("a..b", "label .*"),
+        ("no.invalid", "name or service not known|temporary failure in name resolution"),
+    ],
+)
+def test_why_a_meter_cannot_listen_is_told_in_one_line(host: str, why: str) -> None:
+    """In a process of its own: a library that says something behind our back is heard as well."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"{host}:{taken.getsockname()[1]}"
+        line = [sys.executable, "-m", "edgeagent", "rig", "twin", "--for=1", f"--meter={address}"]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    told = f"edgeagent: the meter cannot listen on {address}: ({why}); give another HOST:PORT\n"
+    assert re.fullmatch(told, done.stderr)
 
 
 @pytest.mark.parametrize("argument", ["--servers=0", "--load=2", "--for=0", "--speed=-1", "--seed=-1"])
