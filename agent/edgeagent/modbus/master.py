@@ -8,7 +8,8 @@ node_round_trip"`), and it alone can refuse an answer by its content and ask aga
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import NamedTuple, TypeVar
 
 from edgeagent.modbus import pdu
@@ -42,6 +43,11 @@ class Tally:
     timeouts = 0
     damaged = 0
 
+    @property
+    def failed(self) -> int:
+        """Requests to which no answer came, or another one first: theirs may still come."""
+        return self.timeouts + self.damaged
+
 
 class Master:
     """Speaks to one unit on a bus.
@@ -57,7 +63,6 @@ class Master:
 
     Attributes:
         last: the exchange that brought the last answer.
-        late: a request that was sent again, and to which an answer may still come; empty if none is.
     """
 
     def __init__(
@@ -76,7 +81,7 @@ class Master:
         self.retries = retries
         self.tally = Tally()
         self.last = Exchange(0, 0)
-        self.late = b""
+        self._late = b""  # a request that was sent again, and to which an answer may still come
         self._left = False
         self._late_until_s = 0.0
         self._pause_s, self._remedy, self._retry_s = pause_s, remedy, retry_s
@@ -128,10 +133,14 @@ class Master:
 
     def ask(self, request: bytes, accept: Callable[[bytes], T]) -> T:
         """What `accept` makes of the body of the answer to a request PDU. Raises as `read`."""
-        if self.late and self._hear_out:
+        if self._late and self._hear_out:
             self._wait_for_late(request)
+        return self.ask_by_turns(repeat(request, 1 + self.retries), accept)
+
+    def ask_by_turns(self, requests: Iterable[bytes], accept: Callable[[bytes], T]) -> T:
+        """As `ask`; what is sent after a request without a sound answer is the next one. Raises as `read`."""
         trouble = ""
-        for _ in range(1 + self.retries):
+        for request in requests:
             try:
                 return accept(self._exchange(request))
             except FrameError as error:
@@ -140,7 +149,7 @@ class Master:
             except TimeoutError as error:
                 self.tally.timeouts += 1
                 trouble = f"{error} for {round(1e3 * self.timeout_s)} ms"
-                self.late, self._late_until_s = request, time.monotonic() + self.timeout_s
+                self._late, self._late_until_s = request, time.monotonic() + self.timeout_s
             except ExceptionAnswer as answer:
                 if answer.code != pdu.BUSY:
                     raise Refused(self.where, answer) from None
@@ -157,7 +166,7 @@ class Master:
         return body
 
     def _wait_for_late(self, request: bytes) -> None:
-        while pdu.alike(self.late, request) and time.monotonic() < self._late_until_s:
+        while pdu.alike(self._late, request) and time.monotonic() < self._late_until_s:
             self.bus.drain(self._late_until_s - time.monotonic())
         if time.monotonic() >= self._late_until_s:
-            self.late = b""
+            self._late = b""

@@ -20,10 +20,12 @@ from edgeagent.modbus import pdu, rtu
 from edgeagent.modbus.bus import Serial, join
 from edgeagent.modbus.master import Master, Refused
 from edgeagent.modbus.serialport import SerialPort
+from edgeagent_hil.rig.line import Line
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.nodemap import CONFIG, DIAGNOSTICS, IDENTITY, KEY_CONFIG, SETPOINTS, TELEMETRY
 from tests.modelnode import ModelNode
 from tests.serialline import SerialLine, pty_pair, serial_line
+from tests.services import wait_until
 
 
 @contextmanager
@@ -146,8 +148,39 @@ def test_a_stale_answer_to_the_same_question_is_known_by_its_time(line: SerialLi
         line.answer = lambda asked: stale.pop() if stale else true_answer(asked)
         before = node.master.tally.requests
         telemetry = node.read(TELEMETRY)
-        assert node.master.tally.requests == before + 2
+        assert node.master.tally.requests == before + 3, "the line is heard out in between"
         assert telemetry["uptime_ms"] >= 200
+
+
+def test_nothing_is_taken_that_was_made_before_it_was_asked_for(
+    line: SerialLine, model: ModelNode, tmp_path: Path
+) -> None:
+    """On a line on which each answer takes longer than it is waited for; the next one is there then."""
+    timeout_s = 0.06
+    with Line(line.path, tmp_path / "slow") as slow:
+        for again in (False, True):  # a node that we know, and one that is opened anew for each try
+            node = Node.at(str(tmp_path / "slow"), 115_200, 1, timeout_s)
+            wait_until(lambda node=node: _read(node) is not None, "it answers in time")  # type: ignore[misc]
+            for delay in (1.05, 1.5, 2.1, 3.2, 4.0):
+                with slow.slow(delay * timeout_s):
+                    for _ in range(2):
+                        if again:
+                            node.close()
+                            node = Node.at(str(tmp_path / "slow"), 115_200, 1, timeout_s)
+                        asked_ms = model.uptime_ms
+                        values = _read(node)
+                        assert values is None or values["uptime_ms"] > asked_ms - 40
+                wait_until(lambda node=node: _read(node) is not None, "it is quick again")  # type: ignore[misc]
+                error_ns = node.clock.host_ns(model.uptime_ms) - time.monotonic_ns()
+                assert abs(error_ns) < timeout_s * 1e9, "its clock is not learnt from late answers"
+            node.close()
+
+
+def _read(node: Node) -> dict[str, int] | None:
+    try:
+        return node.read(TELEMETRY)
+    except DriverError:
+        return None
 
 
 def test_a_node_whose_clock_stood_still_is_believed_the_second_time(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 from functools import partial
+from itertools import cycle, islice
 
 from edgeagent.drivers.node.clock import NodeClock
 from edgeagent.modbus import pdu
 from edgeagent.modbus.bus import Serial, join
-from edgeagent.modbus.master import Exchange, Master, Refused
+from edgeagent.modbus.master import Master, Refused
 from edgeagent.modbus.pdu import FrameError
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.nodemap import ACCESS, IDENTITY, KEY_CONTROL, MAGIC, Block, Field
@@ -16,6 +17,13 @@ from edgeagent_sdk.plugins import nearest
 
 #: What a busy host may add to the doubt about when an answer was made.
 _SLACK_NS = 20_000_000
+
+#: Where an input block tells when it was made: after so many bytes, and in so many.
+_UPTIME_AT, _UPTIME_BYTES = 2 * IDENTITY.offsets["uptime_ms"], 2 * IDENTITY.field("uptime_ms").words
+
+#: So many words of the identity are asked for to hear out the line: up to the uptime at least, another
+#: length each time, and no block's.
+_LENGTHS = cycle(range((_UPTIME_AT + _UPTIME_BYTES) // 2, IDENTITY.words))
 
 
 class Node:
@@ -29,7 +37,7 @@ class Node:
         self.master = master
         self.clock = NodeClock()
         self._uptime_ms = 0
-        self._doubted = False
+        self._heard = -1  # whoever spoke here before us may have left without an answer
 
     @classmethod
     def at(cls, port: str, baud: int, slave_id: int, timeout_s: float, *, retries: int = 2) -> Node:
@@ -65,12 +73,9 @@ class Node:
             DriverError: no such answer came.
         """
         if block.space == "holding":
-            self._hear_out()
+            self._hear_out_if_late()
             return self.master.read(pdu.READ_HOLDING, block.address, block.words, block.unpack)
-        accept = partial(self._accept, block)
-        values = self.master.read(pdu.READ_INPUT, block.address, block.words, accept)
-        self._follow(values["uptime_ms"], self.master.last)
-        return values
+        return self._read_timely(block)
 
     def write(self, block: Block, values: dict[str, int]) -> None:
         """Set neighbouring fields of a holding block in one request; `values` in the map's order.
@@ -96,15 +101,28 @@ class Node:
         """Close the port; may be called twice."""
         self.master.close()
 
-    def _hear_out(self) -> None:
-        """See that no late answer comes any more.
+    @property
+    def _late(self) -> bool:
+        """Whether an answer to an earlier request may still come."""
+        return self.master.tally.failed != self._heard
 
-        Nothing in an answer tells which holding registers it is of: one to an earlier request would pass
-        for it. Answers keep their order, so an answer to another function is the last of the late.
+    def _hear_out_if_late(self) -> None:
+        if self._late:
+            self._hear_out()
+
+    def _hear_out(self) -> None:
+        """See that no late answer comes any more, and what time it is there. Raises DriverError.
+
+        Nothing in an answer tells which request it is to; but answers keep their order, so one of a length
+        that nothing else has asked for lately is to that request, and the last of the late.
         """
-        if self.master.late:
-            self.master.read(pdu.READ_INPUT, IDENTITY.address, 1, bytes)
-            self.master.late = b""
+        requests = (pdu.read(pdu.READ_INPUT, IDENTITY.address, words) for words in _LENGTHS)
+        data = self.master.ask_by_turns(islice(requests, 1 + self.master.retries), pdu.data)
+        self._heard = self.master.tally.failed
+        uptime_ms = int.from_bytes(data[_UPTIME_AT:][:_UPTIME_BYTES], "big")
+        if not self._timely(uptime_ms):
+            self.clock.forget()  # the node began again, or its clock stood still
+        self._follow(uptime_ms)
 
     def _field(self, block: Block, name: str) -> Field:
         if name not in block.offsets:
@@ -120,32 +138,37 @@ class Node:
             raise FrameError(f"block 0x{values['block']:04X} in the place of 0x{block.number:04X}")
         if values.get("measured_ms", 0) > values["uptime_ms"]:
             raise FrameError("measured after it was sent: torn")
-        self._check_time(values["uptime_ms"])
         return values
 
-    def _check_time(self, uptime_ms: int) -> None:
-        """An answer made before it was asked for is a late one, to an earlier request.
+    def _read_timely(self, block: Block) -> dict[str, int]:
+        """An answer made before it was asked for is a late one, to an earlier request."""
+        accept = partial(self._accept, block)
+        self._hear_out_if_late()
+        for _ in range(2):
+            values = self.master.read(pdu.READ_INPUT, block.address, block.words, accept)
+            if self._timely(values["uptime_ms"]):
+                self._follow(values["uptime_ms"])
+                return values
+            self._hear_out()
+        raise DriverError(
+            f"{self.master.where} does not answer in {round(1e3 * self.master.timeout_s)} ms, but later",
+            "give it more time: timeout_ms",
+            retry_s=1.0,
+        )
 
-        If the next says the same, on a line that has been silent in between, the node's clock stood still.
-        """
-        sent_ns, received_ns = self.master.last
+    def _timely(self, uptime_ms: int) -> bool:
+        """Whether the last answer, of that time, was made after it was asked for, by the clock we know."""
         if not self.clock.known or uptime_ms < self._uptime_ms:
-            return  # it began again
+            return False
+        sent_ns, received_ns = self.master.last
         made_ns = self.clock.host_ns(uptime_ms)
         doubt_ns = self.clock.doubt_ns(made_ns) + _SLACK_NS
-        if sent_ns - doubt_ns <= made_ns <= received_ns + doubt_ns:
-            self._doubted = False
-        elif made_ns < sent_ns and not self._doubted:
-            self._doubted = True
-            raise FrameError("an answer from before the request")
-        else:
-            self.clock.forget()
+        return sent_ns - doubt_ns <= made_ns <= received_ns + doubt_ns
 
-    def _follow(self, uptime_ms: int, exchange: Exchange) -> None:
-        if uptime_ms < self._uptime_ms:
-            self.clock.forget()
+    def _follow(self, uptime_ms: int) -> None:
         self._uptime_ms = uptime_ms
-        self.clock.learn(exchange, uptime_ms)
+        if not self._late:
+            self.clock.learn(self.master.last, uptime_ms)
 
     def _stranger(self, why: str) -> DriverError:
         return DriverError(f"{self.master.where} is no sensor node: {why}", "check port and slave_id")
