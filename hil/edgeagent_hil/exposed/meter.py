@@ -56,8 +56,9 @@ class Meter:
             self._call(self._listen())
         except (OSError, UnicodeError, RuntimeError) as error:
             self._end()
+            where = f"{self.host}:{self.port}"
             raise EdgeError(
-                f"the meter cannot listen on {self.host}:{self.port}: {_reason(error)}; give another HOST:PORT"
+                f"the meter cannot listen on {where}: {_reason(error)}; give another HOST:PORT"
             ) from None
         return self
 
@@ -124,8 +125,9 @@ class Meter:
 
 def _reason(error: Exception) -> str:
     """What the system says, without the address that asyncio puts before it."""
-    said = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-    return said.rpartition(": ")[2].lower()
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.rpartition(": ")[2].lower()
+    return str(error) or type(error).__name__
 
 
 def _event(phases: Sequence[Phase], rating: Rating) -> int:
