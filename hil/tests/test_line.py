@@ -47,7 +47,8 @@ def driver(line: Line) -> Iterator[Node]:
 def test_wrong_bits_are_never_believed(line: Line, driver: Node) -> None:
     """One in five thousand bits, both ways: about every fourth exchange is damaged."""
     first = driver.read(TELEMETRY)
-    blocks, lost = [], 0
+    blocks: list[dict[str, int]] = []
+    lost = 0
     with line.bit_errors(2e-4):
         while len(blocks) + lost < 400:
             try:
