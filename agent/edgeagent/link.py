@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import paho.mqtt.client as paho
 
 from edgeagent.claim import Claim
 from edgeagent.clock import Clock
 from edgeagent.report import Report
+from edgeagent.waiting import Waiting
 from edgeagent_sdk.errors import WireError
 from edgeagent_sdk.messages import Ack, Describe, Event, Reply, Severity, State, Status, decode
 from edgeagent_sdk.mqtt import Broker, Session
 from edgeagent_sdk.names import Identity
 from edgeagent_sdk.topics import parse_topic, topic
 
-#: Events that wait for a connection; the oldest go first when there are more.
-_EVENTS_MAX = 200
+#: Events and replies that wait for the broker; the oldest go first when there are more.
+_EVENTS_MAX, _REPLIES_MAX = 200, 5_000
 
 
 class Link:
     """One node's connection to the broker.
+
+    Every reply leaves, as long as no more than a few thousand wait for a broker that is slow or away.
 
     Args:
         in_flight: QoS 1 messages that may be on their way; the MQTT client's own queue is bounded too.
@@ -57,8 +60,11 @@ class Link:
         self._clock, self._describe, self._report = clock, describe, report
         self._on_ack, self._on_command, self._on_road = on_ack, on_command, on_road
         self._since_ns = clock.now_ns()
-        self._events: deque[Event] = deque(maxlen=_EVENTS_MAX)
-        self._lock = threading.Lock()
+        self._events = Waiting(partial(self._if_connected, "event"), _EVENTS_MAX)
+        self._replies = Waiting(partial(self._if_connected, "reply"), _REPLIES_MAX)
+        self._losing = False
+        self._room, self._ended = threading.Event(), False
+        self._on_published = on_published
         self._trouble = ""
         self._claim = Claim(self._state(Status.ONLINE), self._ask_holder, self._claimed, report)
         self._session = Session(
@@ -69,17 +75,20 @@ class Link:
             in_flight=in_flight,
             on_connect=self._connected,
             on_message=self._receive,
-            on_published=on_published,
+            on_published=self._published,
             on_trouble=self._lost,
         )
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
         self._session.start()
+        threading.Thread(target=self._flush_when_there_is_room, name="link", daemon=True).start()
 
     def stop(self) -> None:
         """Say goodbye and disconnect: the broker does not publish the will."""
         ours = self.ready
+        self._ended = True
+        self._room.set()
         self._claim.cancel()
         if ours:
             self._publish("state", self._state(Status.OFFLINE).encode(), retain=True)
@@ -97,13 +106,18 @@ class Link:
 
     def send_event(self, event: Event) -> None:
         """Publish an event now, or as soon as there is a connection."""
-        with self._lock:
-            self._events.append(event)
-        self._flush_events()
+        self._events.put(event.encode())
 
     def send_reply(self, reply: Reply) -> None:
-        """Answer a command."""
-        self._publish("reply", reply.encode())
+        """Answer a command now, or as soon as the broker takes it."""
+        lost = self._replies.lost
+        self._replies.put(reply.encode())
+        if self._replies.lost == lost:
+            self._losing = self._losing and len(self._replies) > 0
+        elif not self._losing:
+            self._losing = True
+            words = f"more than {_REPLIES_MAX} replies wait for the broker: the oldest are dropped"
+            self._report("replies-lost", words, Severity.WARNING, data={"lost": self._replies.lost})
 
     def announce(self) -> None:
         """Publish state and describe, retained, as they are now."""
@@ -115,6 +129,7 @@ class Link:
         self.reconnects += session.generation > 1
         for kind, name in (("state", ""), ("reply", ""), ("ack", ""), ("cmd", "+")):
             session.subscribe(topic(self._identity, kind, name, prefix=self._prefix))
+        self._replies.flush()
         self._claim.begin()
         if self._trouble:
             self._report("link-recovered", "the broker is back")
@@ -124,7 +139,7 @@ class Link:
         if ours:
             # Before any batch: the aggregator takes none from another installation than the one announced.
             self.announce()
-            self._flush_events()
+            self._events.flush()
         self._on_road(ours)
 
     def _lost(self, reason: str) -> None:
@@ -153,12 +168,20 @@ class Link:
     def _ask_holder(self, payload: bytes) -> None:
         self._publish("cmd/ping", payload)
 
-    def _flush_events(self) -> None:
-        with self._lock:
-            while self._events and self._session.connected.is_set():
-                if self._publish("event", self._events[0].encode()) is None:
-                    return
-                self._events.popleft()
+    def _published(self, mid: int) -> None:
+        if self._replies or self._events:
+            self._room.set()  # not here: the MQTT client holds a lock that a flush may wait for
+        self._on_published(mid)
+
+    def _flush_when_there_is_room(self) -> None:
+        while not self._ended:
+            self._room.wait()
+            self._room.clear()
+            self._replies.flush()
+            self._events.flush()
+
+    def _if_connected(self, kind: str, payload: bytes) -> int | None:
+        return self._publish(kind, payload) if self._session.connected.is_set() else None
 
     def _publish(self, kind: str, payload: bytes, *, retain: bool = False) -> int | None:
         return self._session.publish(self._topic(kind), payload, retain=retain)

@@ -297,6 +297,23 @@ def test_commands_are_answered(machine: Machine, broker: Service) -> None:
             fleet.command("lab", "nobody", "ping", ttl_s=0.3)
 
 
+def test_every_command_of_a_burst_is_answered(machine: Machine, broker: Service) -> None:
+    """Though the MQTT client itself takes no more than four messages at a time."""
+    machine.outbox += "\nwindow = 1"
+    commands = [Command.new({}, ttl_s=60.0) for _ in range(200)]
+    with Fleet(broker.url) as fleet, _heard(fleet) as heard, responder(broker.url) as taken, machine.agent():
+        wait_until(_some(taken), "readings")
+        for command in commands:
+            taken.session.publish(topic(_ME, "cmd", "ping"), command.encode())
+        wait_until(
+            lambda: (
+                {command.id for command in commands}
+                <= {message.id for message in list(heard) if isinstance(message, Reply)}
+            ),
+            "all replies",
+        )
+
+
 def test_a_command_is_carried_out_in_its_time_and_once(machine: Machine, broker: Service) -> None:
     old = Command(id="old", issued_ns=time.time_ns() - 10 * 10**9, ttl_s=5.0)
     new = Command.new({}, ttl_s=60.0)
