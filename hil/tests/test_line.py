@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -70,14 +71,16 @@ def test_wrong_bits_are_never_believed(line: Line, driver: Node) -> None:
 
 def test_wrong_bits_set_no_output(line: Line, driver: Node) -> None:
     """What reaches an output is what was written, or what was there."""
+    duties = range(1_000, 3_000, 50)
     with line.bit_errors(1e-3):
-        for duty in range(1_000, 3_000, 50):
+        for duty in cycle(duties):
+            if line.damaged_bits > 20:
+                break
             try:
                 driver.write(SETPOINTS, {"fan1": duty, "fan1_lease_ms": 60_000})
             except DriverError:
                 continue
-    assert line.damaged_bits > 5, "nothing was proven"
-    wait_until(lambda: driver.read(TELEMETRY)["output_fan1"] in range(1_000, 3_000, 50), "a duty of ours")
+    wait_until(lambda: driver.read(TELEMETRY)["output_fan1"] in duties, "a duty of ours")
     block = driver.read(TELEMETRY)
     assert (block["output_fan2"], block["output_relay1"]) == (10_000, 1)
     driver.write(SETPOINTS, {"fan1_lease_ms": 0})
