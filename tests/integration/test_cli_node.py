@@ -131,6 +131,11 @@ def test_calibrate_shows_all(line: SerialLine) -> None:
         (["set", "relay1", "2"], "relay1: 2 is outside 0 to 1"),
         (["set", "relay", "1"], "no output 'relay'; did you mean 'relay2'?"),
         (["set", "relay1", "1", "--lease", "0"], "must be a time above 0 s"),
+        (["set", "relay1", "1", "--lease", "nan"], "must be a time above 0 s"),
+        (
+            ["set", "relay1", "1", "--lease", "1e300"],
+            "--lease 1e+300: must be a time above 0 s, and 3600 s at",
+        ),
         (["config", "guard_temperture=80"], "did you mean 'guard_temperature'?"),
         (["config", "guard_temperature=hot"], "write guard_temperature=<whole number>"),
         (["config", "guard_temperature=151"], "151 is outside -40 to 150"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,8 +35,10 @@ def set_(
 
     The node itself lets go 4 s after this command has died, however it dies.
     """
-    if not (math.isfinite(lease) and lease > 0):
-        raise EdgeError(f"--lease {lease:g}: must be a time above 0 s")
+    from edgeagent.setpoints import LEASE_MAX_S
+
+    if not 0 < lease <= LEASE_MAX_S:
+        raise EdgeError(f"--lease {lease:g}: must be a time above 0 s, and {LEASE_MAX_S:g} s at most")
     with session.connect(port, baud, slave_id) as node:
         actuator = _output(node, output)
         info = actuator.info
