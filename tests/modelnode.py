@@ -27,10 +27,12 @@ from edgeagent_sdk.nodemap import (
     TELEMETRY,
     Block,
     EventCode,
+    SafeState,
     Source,
 )
 
 _WHO = (b"edgeagent", b"model node", b"0.1.0")
+_RELAYS = ("relay1", "relay2")
 _LEVELS = {0: 0, KEY_CONTROL: 1, KEY_CONFIG: 2}
 _NEEDS = {"access": 0, "setpoints": 1, "config": 2, "calibration": 2}
 
@@ -88,6 +90,7 @@ class ModelNode:
         self.boots += 1
         self.level = 0
         self.leases: dict[str, tuple[int, float]] = {}
+        self._last: dict[str, int] = {}
         self.events: list[tuple[int, int, int]] = []
         self.happen(EventCode.STARTED, 2)
 
@@ -99,11 +102,15 @@ class ModelNode:
         """Who decides, what it does in counts, and what is left of its lease in ms."""
         counts, until_s = self.leases.get(name, (0, 0.0))
         left_ms = max(0, round(1e3 * (until_s - self._clock())))
+        source, safe = Source.SAFE, self.values["config"][f"safe_{name}"]
         if name in self.forced:
-            return *self.forced[name], left_ms
-        if left_ms:
-            return Source.LEASE, counts, left_ms
-        return Source.SAFE, max(0, self.values["config"][f"safe_{name}"]), 0
+            source, counts = self.forced[name]
+        elif left_ms:
+            source = Source.LEASE
+        else:
+            counts = self._last.get(name, 0) if name in _RELAYS and safe == SafeState.HOLD else safe
+        self._last[name] = counts
+        return source, counts, left_ms
 
     def answer(self, request: bytes) -> bytes:
         """The answer frame to a whole request; nothing for what is not for this node."""
@@ -204,6 +211,7 @@ class ModelNode:
             if SETPOINTS.offsets[f"{output.name}_lease_ms"] in written:
                 until_s = self._clock() + values[f"{output.name}_lease_ms"] / 1e3
             self.leases[output.name] = (values[output.name], until_s)
+            self.output(output.name)  # it acts at once
 
 
 def _block(space: str, address: int, count: int) -> Block:

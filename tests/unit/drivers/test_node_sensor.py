@@ -24,7 +24,7 @@ from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Host
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.messages import Severity
-from edgeagent_sdk.nodemap import CHANNELS, EVENT_LOG, EVENTS, NO_VALUE, EventCode, Source
+from edgeagent_sdk.nodemap import CHANNELS, EVENT_LOG, EVENTS, NO_LIMIT_W, NO_VALUE, EventCode, Source
 from tests.modelnode import ModelNode
 from tests.serialline import SerialLine, serial_line
 
@@ -72,9 +72,26 @@ def test_values_are_in_si_units(bench: Bench) -> None:
     assert values["power/in"] == 412.5
     assert values["speed/fan1"] == 4500.0
     assert values["energy/in"] == 3600.0
-    assert values["state/relay1"] == 1.0 and values["state/relay2"] == 2.0
+    assert values["state/relay1"] == 1.0 and values["state/relay2"] == 0.0
     assert values["duty/fan1"] == 1.0
     assert values["state/relay1_source"] == Source.SAFE
+
+
+def test_no_limit_is_no_number_of_watts(bench: Bench) -> None:
+    assert bench.read()["power/power_limit"] == Fault("no limit")
+    limit = bench.sensor.actuators()[4]
+    assert limit.get() == NO_LIMIT_W, "which is what sets none"
+    limit.hold(250.0, 3.0)
+    assert bench.read()["power/power_limit"] == 250.0
+
+
+def test_a_relay_that_is_to_stay_stays_as_it_is(bench: Bench) -> None:
+    bench.sensor.open()
+    relay = bench.sensor.actuators()[1]
+    for value in (1.0, 0.0):
+        relay.hold(value, 3.0)
+        relay.release()
+        assert (relay.get(), relay.holder()) == (value, "its safe state")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Found, Host, Occurrence, Options, Sensor
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.names import slug
-from edgeagent_sdk.nodemap import CHANNELS, EVENT_LOG, NO_VALUE, OUTPUTS, TELEMETRY, Alarm
+from edgeagent_sdk.nodemap import CHANNELS, EVENT_LOG, NO_LIMIT_W, NO_VALUE, OUTPUTS, TELEMETRY, Alarm
 
 #: A node whose newest pass is older than this has stopped measuring: its values are not of now.
 _PASS_MAX_AGE_S = 2.0
@@ -32,12 +32,15 @@ _MEASURED = [
     for i, c in enumerate(CHANNELS)
 ]
 
+_NO_LIMIT = Fault("no limit")
+
 #: Telemetry field and scale of what is told of the outputs, in the order of their channels.
 _OF_OUTPUTS = [
     *((f"output_{output.name}", output.scale) for output in OUTPUTS),
     *((f"source_{output.name}", 1.0) for output in OUTPUTS),
     ("alarms", 1.0),
 ]
+_POWER_LIMIT = _OF_OUTPUTS.index(("output_power_limit", 1.0))
 
 
 class NodeOptions(Options):
@@ -187,4 +190,7 @@ def _of_outputs() -> list[Channel]:
 
 
 def _output_values(telemetry: dict[str, int]) -> list[Value]:
-    return [telemetry[field] * scale for field, scale in _OF_OUTPUTS]
+    values: list[Value] = [telemetry[field] * scale for field, scale in _OF_OUTPUTS]
+    if telemetry["output_power_limit"] == NO_LIMIT_W:
+        values[_POWER_LIMIT] = _NO_LIMIT
+    return values
