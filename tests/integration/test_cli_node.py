@@ -145,12 +145,24 @@ def test_calibrate_shows_all(line: SerialLine) -> None:
         (["calibrate", "temperature/in"], "did you mean 'temperature/inlet'?"),
         (["calibrate", "power/in", "--point", "1:2", "--point", "1:3"], "take them far apart"),
         (["calibrate", "power/in", "--gain", "nan"], "must be a finite number"),
-        (["calibrate", "power/in", "--gain", "3"], "3000000 is outside -500000 to 500000"),
+        (["calibrate", "power/in", "--gain", "3"], "gain: 3 is outside -0.5 to 0.5"),
+        (["calibrate", "power/in", "--offset", "1e300"], "offset: 1e+300 is outside -1000 to 1000 W"),
+        (["calibrate", "speed/fan1", "--offset", "-2e6"], "offset: -2e+06 is outside -1e+06 to 1e+06 {rpm}"),
         (["info", "--slave-id", "9"], "unit 9 does not answer: silence for 200 ms"),
+        (
+            ["info", "--slave-id", "9"],
+            "does it not wait in its boot loader for an image (`edgeagent node flash`)",
+        ),
     ],
 )
 def test_mistakes_are_told_in_one_line(line: SerialLine, arguments: list[str], why: str) -> None:
     assert why in node(line, *arguments).mistake
+
+
+@pytest.mark.parametrize("rate", ["0", "5000000"])
+def test_a_rate_that_no_port_has_is_refused_at_once(line: SerialLine, rate: str) -> None:
+    refused = node(line, "info", "--baud", rate)
+    assert refused.code == 2 and "'--baud'" in refused.err
 
 
 def test_mistakes_about_the_port(tmp_path: Path, line: SerialLine) -> None:
@@ -159,7 +171,8 @@ def test_mistakes_about_the_port(tmp_path: Path, line: SerialLine) -> None:
     arguments: list[Any] = command("node", "set", "relay1", "0", "--port", line.path)
     with subprocess.Popen(arguments, env=environment(), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and b"relay1 is 0" in process.stdout.readline()
-        assert f"tty: in use by edgeagent (pid {process.pid})" in node(line, "info").mistake
+        mistake = node(line, "info").mistake
+        assert f"tty: in use by edgeagent (pid {process.pid})" in mistake and "`edgeagent cap`" in mistake
         process.send_signal(signal.SIGINT)
 
 

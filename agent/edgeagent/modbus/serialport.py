@@ -124,7 +124,7 @@ def _refused(path: str, error: OSError) -> DriverError:
     if number in (errno.EBUSY, errno.EAGAIN) or "lock" in str(error):
         return DriverError(
             f"{path}: in use by {user(path) or 'another program'}",
-            "stop that one first; a running agent takes orders as the MQTT command `cap`",
+            "stop that one first; through a running agent it is set by `edgeagent cap`",
             retry_s=1.0,
         )
     if "configure" in str(error):

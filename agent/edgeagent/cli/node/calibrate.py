@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -116,14 +117,23 @@ def _line(channel: NodeChannel, values: dict[str, int]) -> Line:
 
 
 def _counts(channel: NodeChannel, line: Line) -> dict[str, int]:
-    field = f"{channel.quantity}_{channel.name}"
-    try:
-        return {
-            f"{field}_gain": round(line.gain * 1e6),
-            f"{field}_offset": round(line.offset / channel.scale),
-        }
-    except (ValueError, OverflowError):
-        raise EdgeError("a correction must be a finite number") from None
+    from edgeagent_sdk.nodemap import CALIBRATION
+    from edgeagent_sdk.quantities import quantity
+
+    units = {
+        "gain": (line.gain, 1e-6, ""),
+        "offset": (line.offset, channel.scale, quantity(channel.quantity).unit),
+    }
+    counts = {}
+    for what, (value, scale, unit) in units.items():
+        field = CALIBRATION.field(f"{channel.quantity}_{channel.name}_{what}")
+        if not math.isfinite(value):
+            raise EdgeError("a correction must be a finite number")
+        counts[field.name] = round(value / scale)
+        if not field.minimum <= counts[field.name] <= field.maximum:
+            low, high = field.minimum * scale, field.maximum * scale
+            raise EdgeError(f"{what}: {value:g} is outside {low:g} to {high:g} {unit}".rstrip())
+    return counts
 
 
 def _rows(values: dict[str, int], only: NodeChannel | None) -> list[dict[str, Any]]:

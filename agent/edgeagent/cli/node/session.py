@@ -25,7 +25,7 @@ PortName = Annotated[
     ),
 ]
 
-Baud = Annotated[int, typer.Option(help="Bits per second.")]
+Baud = Annotated[int, typer.Option(min=1200, max=4_000_000, help="Bits per second.")]
 
 SlaveId = Annotated[int, typer.Option(min=1, max=247, help="The node's Modbus address.")]
 

@@ -47,7 +47,8 @@ class Node:
             slave_id,
             timeout_s,
             retries=retries,
-            remedy="is the node powered, and are slave_id and baud its own?",
+            remedy="is the node powered, are slave_id and baud its own, and does it not wait "
+            "in its boot loader for an image (`edgeagent node flash`)?",
             retry_s=1.0,
             hear_out=False,  # blocks tell what they are, and when they were made
         )
