@@ -100,6 +100,11 @@ class Link:
         """Whether batches may go out: connected, and the name is ours."""
         return self._session.connected.is_set() and self._claim.held
 
+    @property
+    def unanswered(self) -> int:
+        """How many replies are lost, because too many waited."""
+        return self._replies.lost
+
     def send_batch(self, payload: bytes) -> int | None:
         """Hand a batch to the MQTT client; its message id, or None if it takes no more."""
         return self._publish("data", payload) if self.ready else None
@@ -117,7 +122,7 @@ class Link:
         elif not self._losing:
             self._losing = True
             words = f"more than {_REPLIES_MAX} replies wait for the broker: the oldest are dropped"
-            self._report("replies-lost", words, Severity.WARNING, data={"lost": self._replies.lost})
+            self._report("replies-lost", words, Severity.WARNING)
 
     def announce(self) -> None:
         """Publish state and describe, retained, as they are now."""

@@ -40,6 +40,11 @@ def _reconnects(parts: Parts) -> float:
     return link.reconnects if link else 0
 
 
+def _unanswered(parts: Parts) -> float:
+    link = parts.link()
+    return link.unanswered if link else 0
+
+
 def _cpu_s(_parts: Parts) -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
@@ -61,6 +66,7 @@ _TABLE: tuple[tuple[str, str, str, Callable[[Parts], float]], ...] = (
     ("refused", "count", "batches that the aggregator refused", lambda p: p.courier.tally.refused),
     ("reverts", "count", "times somebody else set what a lease held", lambda p: p.control.reverts),
     ("reconnects", "count", "times the broker came back", _reconnects),
+    ("unanswered", "count", "replies lost: too many waited for the broker", _unanswered),
     (
         "ack",
         "latency",
