@@ -12,7 +12,9 @@ import pytest
 from edgeagent_sdk.fleet import Fleet
 from tests.services import mosquitto, spawn, wait_until
 
-from .actuators.plants import Plant, clock_limit, node_fan
+from .actuators.kernel import clock_limit
+from .actuators.plant import Plant
+from .actuators.plants import node_fan
 from .cli import Result, edgeagent
 
 _CONFIG = """

@@ -1,10 +1,9 @@
-"""One actuator of every kind, with the device behind it, seen and meddled with from its other side."""
+"""One actuator of every kind, with the device behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,113 +17,9 @@ from tests.proxy import Proxy, tcp_proxy
 from tests.serialline import serial_line
 from tests.snmpagents import snmpsim
 
-
-def _nothing() -> None:
-    pass
-
-
-@dataclass(frozen=True)
-class Plant:
-    """One actuator.
-
-    Args:
-        driver: and its `options`; `host_root` is where it looks.
-        actuator: its name.
-        found: what it is at at first; `low` and `high` are two values that it can be lent.
-        beyond: one above its limits, of which `maximum` becomes.
-        see: what it is at now, by the device itself.
-        meddle: another hand; `relent` takes it away where it would stay.
-        cut: nothing of ours reaches the device any more, until `mend`.
-        keeps: it keeps what it is told; else it falls back by itself.
-    """
-
-    driver: str
-    options: dict[str, Any]
-    actuator: str
-    found: float
-    low: float
-    high: float
-    maximum: float
-    see: Callable[[], float]
-    meddle: Callable[[float], None]
-    cut: Callable[[], None]
-    mend: Callable[[], None]
-    relent: Callable[[], None] = _nothing
-    keeps: bool = True
-    host_root: Path = field(default=Path("/"))
-
-    def table(self, name: str) -> str:
-        """Its ``[[device]]``."""
-        keys = {"name": name, "driver": self.driver, "interval_s": 0.1, "stale_after_s": 1.0} | self.options
-        return "[[device]]\n" + "".join(
-            f'{key} = "{value}"\n' if isinstance(value, str) else f"{key} = {value}\n"
-            for key, value in keys.items()
-        )
-
-
-@contextmanager
-def clock_limit(home: Path) -> Iterator[Plant]:
-    """A file under a made-up /sys: the highest frequency of a CPU."""
-    policy = home / "sys/devices/system/cpu/cpufreq/policy0"
-    policy.mkdir(parents=True)
-    values = {
-        "related_cpus": "0 1",
-        "cpuinfo_min_freq": "800000",
-        "cpuinfo_max_freq": "3400000",
-        "scaling_cur_freq": "1200000",
-        "scaling_min_freq": "800000",
-        "scaling_max_freq": "3000000",
-    }
-    for name, text in values.items():
-        (policy / name).write_text(f"{text}\n")
-    file, aside = policy / "scaling_max_freq", home / "aside"
-    yield Plant(
-        driver="cpufreq",
-        options={},
-        actuator="policy0-max",
-        found=3.0e9,
-        low=1.2e9,
-        high=2.0e9,
-        maximum=3.4e9,
-        see=lambda: number(file) * 1e3,
-        meddle=lambda value: overwrite(file, value / 1e3),
-        cut=lambda: void(file.rename(aside)),
-        mend=lambda: void(aside.rename(file)),
-        host_root=home,
-    )
-
-
-@contextmanager
-def power_limit(home: Path) -> Iterator[Plant]:
-    """A file under a made-up /sys: the long-term limit of a package."""
-    zone = home / "sys/class/powercap/intel-rapl:0"
-    zone.mkdir(parents=True)
-    values = {
-        "name": "package-0",
-        "enabled": "1",
-        "energy_uj": "1000",
-        "max_energy_range_uj": "262143328850",
-        "constraint_0_name": "long_term",
-        "constraint_0_power_limit_uw": "65000000",
-        "constraint_0_max_power_uw": "125000000",
-    }
-    for name, text in values.items():
-        (zone / name).write_text(f"{text}\n")
-    file, aside = zone / "constraint_0_power_limit_uw", home / "aside"
-    yield Plant(
-        driver="powercap",
-        options={"zone": "intel-rapl:0"},
-        actuator="package-0-long_term",
-        found=65.0,
-        low=40.0,
-        high=90.0,
-        maximum=125.0,
-        see=lambda: number(file) / 1e6,
-        meddle=lambda value: overwrite(file, value * 1e6),
-        cut=lambda: void(file.rename(aside)),
-        mend=lambda: void(aside.rename(file)),
-        host_root=home,
-    )
+from .gpu import gpu_clock_limit, gpu_power_limit
+from .kernel import clock_limit, device_clock_limit, power_limit
+from .plant import Plant
 
 
 @contextmanager
@@ -289,6 +184,9 @@ def redfish_limit(home: Path) -> Iterator[Plant]:
 PLANTS: dict[str, Callable[[Path], AbstractContextManager[Plant]]] = {
     "cpufreq": clock_limit,
     "powercap": power_limit,
+    "devfreq": device_clock_limit,
+    "nvml-power": gpu_power_limit,
+    "nvml-clock": gpu_clock_limit,
     "node": node_fan,
     "modbus-coil": modbus_coil,
     "modbus-register": modbus_register,
@@ -296,25 +194,11 @@ PLANTS: dict[str, Callable[[Path], AbstractContextManager[Plant]]] = {
     "redfish": redfish_limit,
 }
 
-
-def number(file: Path) -> float:
-    """What stands in a file; one under the real /sys is never seen empty while it is written."""
-    while not (text := file.read_text()).strip():
-        pass
-    return float(text)
-
-
-def overwrite(file: Path, value: float) -> None:
-    """Put a number into a file in one go, as the kernel would."""
-    with file.open("r+") as opened:
-        opened.write(f"{value:<12.0f}\n")
+#: Those that share one home: the machine that the agent runs on.
+LOCAL = {clock_limit, power_limit, device_clock_limit, gpu_power_limit, gpu_clock_limit}
 
 
 def mend(proxy: Proxy) -> None:
     """Have a network pass again what it swallowed; what hung in it is lost."""
     proxy.swallow.clear()
     proxy.cut()
-
-
-def void(_: object) -> None:
-    """Forget it."""

@@ -18,13 +18,15 @@ import pytest
 
 from edgeagent import control as module
 from edgeagent.config import DeviceConfig, load_config
+from edgeagent.drivers.nvml import library, limits
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.fleet import Fleet
 from edgeagent_sdk.messages import Event, Outcome
 from tests.desk import Desk
 from tests.services import mosquitto, spawn, wait_until
 
-from .plants import PLANTS, Plant, clock_limit, power_limit
+from .plant import Plant
+from .plants import LOCAL, PLANTS
 
 _HEAD = """
 site = "lab"
@@ -38,6 +40,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_REFRESH_S", 0.1)
     monkeypatch.setattr(module, "_TURN_S", 0.1)
     monkeypatch.setattr(module, "_ANSWER_S", 1.5)
+    monkeypatch.setattr(library, "_RETRY_S", 0.2)
+    monkeypatch.setattr(limits, "_SETTLE_S", 0.0)
 
 
 @pytest.fixture(scope="module", params=PLANTS)
@@ -159,7 +163,7 @@ def test_killed_under_leases_the_next_start_gives_all_back(tmp_path: Path) -> No
         broker = stack.enter_context(mosquitto(tmp_path, persistence=False))
         plants: dict[str, Plant] = {}
         for name, make in PLANTS.items():
-            home = tmp_path if make in (clock_limit, power_limit) else tmp_path / name
+            home = tmp_path if make in LOCAL else tmp_path / name
             home.mkdir(exist_ok=True)
             plants[name] = stack.enter_context(make(home))
         file = tmp_path / "agent.toml"
@@ -172,7 +176,8 @@ def test_killed_under_leases_the_next_start_gives_all_back(tmp_path: Path) -> No
         fleet = stack.enter_context(Fleet(broker.url))
         events = listen(fleet)
         agent = [sys.executable, "-m", "edgeagent.daemon", "--config", str(file)]
-        with spawn(agent, tmp_path, name="agent") as service:
+        environment = {key: value for plant in plants.values() for key, value in plant.environment.items()}
+        with spawn(agent, tmp_path, name="agent", environment=environment) as service:
             wait_until(lambda: known(fleet) >= set(plants), "all devices are open")
             for name, plant in plants.items():
                 body = {"device": name, "actuator": plant.actuator, "value": plant.low, "lease_s": 600}

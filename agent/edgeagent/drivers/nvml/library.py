@@ -36,6 +36,9 @@ SET_REMEDY: Final = (
     "add CAP_SYS_ADMIN to AmbientCapabilities= and CapabilityBoundingSet= of edgeagent.service"
 )
 
+#: A GPU that is gone takes so long to come back that it is not looked for more often.
+_RETRY_S = 10.0
+
 
 class Library:
     """NVML, in use from `__init__` until `close`.
@@ -101,5 +104,5 @@ class Refused(DriverError):
 
 def _gone(error: Any) -> DriverError:
     return DriverError(
-        f"NVML: {str(error).lower().rstrip('.')}", _REMEDIES.get(error.value, ""), retry_s=10.0
+        f"NVML: {str(error).lower().rstrip('.')}", _REMEDIES.get(error.value, ""), retry_s=_RETRY_S
     )

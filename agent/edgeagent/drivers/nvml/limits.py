@@ -1,15 +1,19 @@
 """What can be set of a GPU: its power limit, and the highest clock of its SMs.
 
 Source: NVIDIA, NVML API Reference, "Device Commands" (``nvmlDeviceSetPowerManagementLimit``, mW;
-``nvmlDeviceSetGpuLockedClocks``, MHz). Neither outlives a reload of the driver.
+``nvmlDeviceSetGpuLockedClocks``, MHz). Neither outlives a reload of the driver, thus no restart of the
+machine (`survives_reboot`); nor, with persistence mode off, the last client of the GPU.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from edgeagent.drivers.nvml.library import Library, Refused
+from edgeagent.drivers.nvml.lock import Lock
 from edgeagent_sdk.driver import Actuator, ActuatorInfo
 from edgeagent_sdk.errors import DriverError
 
@@ -48,13 +52,16 @@ class PowerLimit(Actuator):
 class ClockLimit(Actuator):
     """The highest clock that the SMs may take, a lock from the lowest clock up to it.
 
-    NVML tells nobody what is locked. So `get` returns what was set here last (at first: the highest clock,
-    no lock), unless the SMs run faster than that: then the lock is gone, and their clock is the answer.
+    NVML tells nobody what is locked. So `get` returns what was set here last (without a lock: the highest
+    clock), unless the SMs run faster than that: then the lock is gone, and their clock is the answer.
     The highest clock takes the lock away.
+
+    Args:
+        lock: what was set here last, by an earlier run too.
     """
 
-    def __init__(self, library: Library, gpu: Any) -> None:
-        self._library, self._gpu = library, gpu
+    def __init__(self, library: Library, gpu: Any, lock: Lock) -> None:
+        self._library, self._gpu, self._lock = library, gpu, lock
         highest_mhz = library.call("DeviceGetMaxClockInfo", gpu, _SM)
         memory_mhz = library.call("DeviceGetMaxClockInfo", gpu, _MEMORY)
         self._steps_mhz = sorted(library.call("DeviceGetSupportedGraphicsClocks", gpu, memory_mhz))
@@ -67,7 +74,7 @@ class ClockLimit(Actuator):
         self.info = ActuatorInfo(
             "sm-clock-limit", "frequency", lowest_mhz * 1e6, highest_mhz * 1e6, about, self._step_mhz * 1e6
         )
-        self._limit_mhz = self._highest_mhz = highest_mhz
+        self._highest_mhz = highest_mhz
         self._set_s = 0.0
 
     def get(self) -> float:
@@ -76,9 +83,10 @@ class ClockLimit(Actuator):
             now_mhz = self._library.call("DeviceGetClockInfo", self._gpu, _SM)
         except Refused as refused:
             raise DriverError(f"the clock of the SMs cannot be read: {refused}") from None
+        limit_mhz = self._lock.limit_mhz or self._highest_mhz
         settled = time.monotonic() - self._set_s > _SETTLE_S
-        broken = settled and now_mhz > self._limit_mhz + self._step_mhz
-        return float(now_mhz if broken else self._limit_mhz) * 1e6
+        broken = settled and now_mhz > limit_mhz + self._step_mhz
+        return float(now_mhz if broken else limit_mhz) * 1e6
 
     def set(self, value: float) -> None:
         """Let the SMs run at `value` Hz at most."""
@@ -86,19 +94,34 @@ class ClockLimit(Actuator):
         try:
             if limit_mhz >= self._highest_mhz:
                 self._library.call("DeviceResetGpuLockedClocks", self._gpu)
+                self._lock.forget()
             else:
-                self._library.call("DeviceSetGpuLockedClocks", self._gpu, self._steps_mhz[0], limit_mhz)
+                self._take(limit_mhz)
         except Refused as refused:
             raise refused.to_set(self.info.name) from None
-        self._limit_mhz, self._set_s = limit_mhz, time.monotonic()
+        self._set_s = time.monotonic()
 
-
-def limits(library: Library, gpu: Any) -> list[Actuator]:
-    """What this GPU lets itself be told."""
-    found: list[Actuator] = []
-    for kind in (PowerLimit, ClockLimit):
+    def _take(self, limit_mhz: int) -> None:
+        """Note it first: killed in between, we take away a lock that is not there, and leave none."""
+        before_mhz = self._lock.limit_mhz
+        self._lock.keep(limit_mhz)
         try:
-            found.append(kind(library, gpu))
+            self._library.call("DeviceSetGpuLockedClocks", self._gpu, self._steps_mhz[0], limit_mhz)
+        except Refused:
+            if before_mhz is None:
+                self._lock.forget()
+            else:
+                self._lock.keep(before_mhz)
+            raise
+
+
+def limits(library: Library, gpu: Any, lock: Lock) -> list[Actuator]:
+    """What this GPU lets itself be told; `lock` is what we have made of its clocks before."""
+    found: list[Actuator] = []
+    kinds: list[Callable[[Library, Any], Actuator]] = [PowerLimit, partial(ClockLimit, lock=lock)]
+    for make in kinds:
+        try:
+            found.append(make(library, gpu))
         except Refused:
             continue
     return found

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from edgeagent.drivers.counter import TotalsFile, WrapCounter
 from edgeagent.drivers.nvml.gpus import discover, find
 from edgeagent.drivers.nvml.library import Library
 from edgeagent.drivers.nvml.limits import limits
+from edgeagent.drivers.nvml.lock import Lock
 from edgeagent.drivers.nvml.measurements import Measurement, measurements, throttle_words, value
 from edgeagent.drivers.nvml.options import NvmlOptions
 from edgeagent.drivers.sysfs import text
@@ -40,6 +42,7 @@ class NvmlSensor(Sensor):
         self._actuators: list[Actuator] = []
         self._energy = WrapCounter(None, _POWER_MAX_W)
         self._totals: TotalsFile | None = None
+        self._lock: Lock | None = None
         self._slowed = 0
         self._news: list[Occurrence] = []
 
@@ -60,12 +63,12 @@ class NvmlSensor(Sensor):
             )
         self._uuid = gpu.uuid
         self._measurements = measurements(library, gpu.handle)
-        if self._totals is None:
+        if self._totals is None or self._lock is None:
             boot_id = text(self.host.path("/proc/sys/kernel/random/boot_id"))
-            state = self.host.state_dir and self.host.state_dir / f"nvml-{slug(gpu.uuid)}.json"
-            self._totals = TotalsFile(state, boot_id)
+            self._totals = TotalsFile(self._state(".json"), boot_id)
             self._totals.restore({"energy": self._energy})
-        self._actuators = limits(library, gpu.handle)
+            self._lock = Lock(self._state("-lock.json"), boot_id)
+        self._actuators = limits(library, gpu.handle, self._lock)
         return [measurement.channel for measurement in self._measurements]
 
     def read(self) -> Sequence[Value]:
@@ -88,6 +91,9 @@ class NvmlSensor(Sensor):
         """That it is slowed down by heat or hardware, and that it no longer is."""
         news, self._news = self._news, []
         return news
+
+    def _state(self, suffix: str) -> Path | None:
+        return self.host.state_dir and self.host.state_dir / f"nvml-{slug(self._uuid)}{suffix}"
 
     def _value(self, measurement: Measurement) -> Value:
         found = value(measurement)

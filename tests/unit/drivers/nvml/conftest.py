@@ -16,8 +16,8 @@ TRACES: dict[str, str | bytes | Path] = {"dev/nvidiactl": "", "proc/sys/kernel/r
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Fake:
-    return loaded(tmp_path_factory.mktemp("nvml"))
+def library() -> Fake:
+    return loaded()
 
 
 @pytest.fixture

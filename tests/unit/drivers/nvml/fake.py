@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -41,6 +42,11 @@ class Fake:
         """Have a function return this error; ``*`` is every function, 0 no error."""
         self._library.fake_fail(function.encode(), code)
 
+    def share(self, file: Path | None) -> None:
+        """Keep all of it in this file, with whoever runs in `environment` of it; None: for us alone."""
+        if self._library.fake_share(str(file).encode() if file else None):
+            raise OSError(f"{file} cannot be shared")
+
     @property
     def users(self) -> int:
         """How often it was initialized and not yet shut down."""
@@ -56,7 +62,13 @@ def compiled(directory: Path) -> Path:
     return path
 
 
+def environment(directory: Path, state: Path) -> dict[str, str]:
+    """Of a process that finds the library in `directory`, and shares what it answers in `state`."""
+    return {"LD_LIBRARY_PATH": str(directory), "FAKE_NVML_STATE": str(state)}
+
+
 @cache
-def loaded(directory: Path) -> Fake:
+def loaded() -> Fake:
     """The library in this process: the loader gives it to whoever asks for its name from now on."""
-    return Fake(compiled(directory))
+    with tempfile.TemporaryDirectory() as directory:
+        return Fake(compiled(Path(directory)))

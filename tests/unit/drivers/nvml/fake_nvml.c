@@ -1,8 +1,13 @@
 /* A libnvidia-ml.so.1 for the tests: two GPUs, the second with MIG. Signatures as NVIDIA's NVML API Reference
- * has them. fake_set changes what it answers, fake_fail makes one function return an error. */
+ * has them. fake_set changes what it answers, fake_fail makes one function return an error. A process shares all
+ * of that with others, which may be killed, in the file that fake_share or FAKE_NVML_STATE names. */
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
 enum { GPUS = 2, FAILURES = 32, FULL = 0, MIG_PARENT = 1, INSTANCE = 2 };
@@ -24,23 +29,52 @@ static const struct device devices[] = {
     {INSTANCE, "MIG-66666666-1111-2222-3333-444444444444", "NVIDIA Fake 200 MIG 1g.10gb"},
 };
 
-static struct { char name[64]; long long value; } numbers[32];
-static struct { char function[64]; int code; } failures[FAILURES];
+struct state {
+    struct { char name[64]; long long value; } numbers[32];
+    struct { char function[64]; int code; } failures[FAILURES];
+};
+
+static struct state own, *state = &own;
 static int users;
+
+/* 0 if from now on all is in this file; as before otherwise. NULL: in this process only again. */
+int fake_share(const char *path)
+{
+    struct state *shared = &own;
+    if (path) {
+        int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (file < 0 || ftruncate(file, sizeof *shared))
+            return -1;
+        shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        close(file);
+        if (shared == MAP_FAILED)
+            return -1;
+    }
+    if (state != &own)
+        munmap(state, sizeof *state);
+    state = shared;
+    return 0;
+}
+
+__attribute__((constructor)) static void share_at_first(void)
+{
+    const char *path = getenv("FAKE_NVML_STATE");
+    if (path && fake_share(path))
+        abort();
+}
 
 void fake_reset(void)
 {
-    memset(numbers, 0, sizeof numbers);
-    memset(failures, 0, sizeof failures);
+    memset(state, 0, sizeof *state);
     users = 0;
 }
 
 void fake_set(const char *name, long long value)
 {
     for (int i = 0; i < 32; i++)
-        if (!numbers[i].name[0] || !strcmp(numbers[i].name, name)) {
-            snprintf(numbers[i].name, sizeof numbers[i].name, "%s", name);
-            numbers[i].value = value;
+        if (!state->numbers[i].name[0] || !strcmp(state->numbers[i].name, name)) {
+            snprintf(state->numbers[i].name, sizeof state->numbers[i].name, "%s", name);
+            state->numbers[i].value = value;
             return;
         }
 }
@@ -48,17 +82,17 @@ void fake_set(const char *name, long long value)
 long long fake_get(const char *name, long long otherwise)
 {
     for (int i = 0; i < 32; i++)
-        if (!strcmp(numbers[i].name, name))
-            return numbers[i].value;
+        if (!strcmp(state->numbers[i].name, name))
+            return state->numbers[i].value;
     return otherwise;
 }
 
 void fake_fail(const char *function, int code)
 {
     for (int i = 0; i < FAILURES; i++)
-        if (!failures[i].function[0] || !strcmp(failures[i].function, function)) {
-            snprintf(failures[i].function, sizeof failures[i].function, "%s", function);
-            failures[i].code = code;
+        if (!state->failures[i].function[0] || !strcmp(state->failures[i].function, function)) {
+            snprintf(state->failures[i].function, sizeof state->failures[i].function, "%s", function);
+            state->failures[i].code = code;
             return;
         }
 }
@@ -68,8 +102,8 @@ int fake_users(void) { return users; }
 static int failure(const char *function)
 {
     for (int i = 0; i < FAILURES; i++)
-        if (!strcmp(failures[i].function, function) || !strcmp(failures[i].function, "*"))
-            return failures[i].code;
+        if (!strcmp(state->failures[i].function, function) || !strcmp(state->failures[i].function, "*"))
+            return state->failures[i].code;
     return SUCCESS;
 }
 
@@ -164,7 +198,8 @@ int nvmlDeviceGetTemperature(dev d, unsigned sensor, unsigned *value)
 int nvmlDeviceGetClockInfo(dev d, unsigned type, unsigned *value)
 {
     QUERY(1);
-    *value = type == 1 ? (unsigned)fake_get("sm_mhz", 1755) : 2619;
+    long long sm_mhz = fake_get("sm_mhz", 1755), locked_mhz = fake_get("locked_mhz", 0);
+    *value = type != 1 ? 2619 : (unsigned)(locked_mhz && locked_mhz < sm_mhz ? locked_mhz : sm_mhz);
     return SUCCESS;
 }
 

@@ -208,11 +208,72 @@ def test_a_lock_that_another_took_away_shows_in_the_clock(
     made = sensor(host)
     made.open()
     limit = actuator(made, "sm-clock-limit")
-    fake.set(sm_mhz=1200)
+    fake.set(sm_mhz=1980)
     limit.set(1200e6)
     assert limit.get() == 1200e6
-    fake.set(sm_mhz=1980)
+    fake.set(locked_mhz=0)
     assert limit.get() == 1980e6
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("boot", "keeps", "expected"),
+    [
+        pytest.param("boot-1", True, 1200e6, id="a restart of the agent"),
+        pytest.param("boot-2", True, 1980e6, id="a restart of the machine, which no lock outlives"),
+        pytest.param("boot-1", False, 1980e6, id="nowhere to keep it"),
+    ],
+)
+def test_our_own_lock_is_known_after_a_kill(
+    fake: Fake, tmp_path: Path, boot: str, keeps: bool, expected: float
+) -> None:
+    host = Host(build(tmp_path, TRACES).root, tmp_path if keeps else None)
+    killed = sensor(host)
+    killed.open()
+    actuator(killed, "sm-clock-limit").set(1200e6)
+    host.path("/proc/sys/kernel/random/boot_id").write_text(boot)
+    made = sensor(host)
+    made.open()
+    limit = actuator(made, "sm-clock-limit")
+    fake.set(sm_mhz=210)
+    assert limit.get() == expected
+    limit.set(1980e6)
+    assert (fake.get("locked_mhz"), limit.get()) == (0, 1980e6)
+    assert not list(tmp_path.glob("*-lock.json"))
+    made.close()
+    killed.close()
+
+
+def test_our_own_lock_is_known_after_the_gpu_was_away(fake: Fake, host: Host) -> None:
+    made = sensor(host)
+    made.open()
+    actuator(made, "sm-clock-limit").set(1200e6)
+    made.close()
+    made.open()
+    assert actuator(made, "sm-clock-limit").get() == 1200e6
+    made.close()
+
+
+@pytest.mark.parametrize("before", [1980e6, 1500e6], ids=["no lock", "a lock"])
+def test_a_lock_that_is_refused_leaves_what_was_before(fake: Fake, tmp_path: Path, before: float) -> None:
+    made = sensor(Host(build(tmp_path, TRACES).root, tmp_path))
+    made.open()
+    limit = actuator(made, "sm-clock-limit")
+    limit.set(before)
+    fake.fail("nvmlDeviceSetGpuLockedClocks", 4)
+    with pytest.raises(DriverError, match="insufficient permissions"):
+        limit.set(1200e6)
+    assert limit.get() == before
+    made.close()
+
+
+def test_a_lock_that_cannot_be_noted_is_not_taken(fake: Fake, tmp_path: Path) -> None:
+    made = sensor(Host(build(tmp_path, TRACES).root, tmp_path / "gone"))
+    made.open()
+    limit = actuator(made, "sm-clock-limit")
+    with pytest.raises(DriverError, match=r"cannot be noted first: .*-lock\.json: cannot be written"):
+        limit.set(1200e6)
+    assert (fake.get("locked_mhz"), limit.get()) == (-1, 1980e6)
     made.close()
 
 
