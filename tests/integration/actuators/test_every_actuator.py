@@ -1,8 +1,8 @@
 """The rules of the control, kept by every kind of actuator, whatever it is asked and whoever meddles.
 
 Each scenario runs over each kind, through the real driver, and the device is asked from its other side.
-IPMI's limit is left out: each order is several runs of ipmitool, some 0.4 s, which took 25 s in all and is too
-slow for the quick turns here; tests/integration/test_driver_ipmi.py has it.
+IPMI's limit is left out: each order is several runs of ipmitool, which took 25 s in all and is too slow
+for the quick turns here; tests/integration/test_driver_ipmi.py has it.
 """
 
 from __future__ import annotations
