@@ -45,6 +45,12 @@ class Survey(NamedTuple):
     silent: list[Silent]
 
     @property
+    def absent(self) -> list[str]:
+        """The drivers that found nothing of their kind."""
+        heard = {each.driver for each in (*self.findings, *self.silent)}
+        return [driver for driver in installed(DRIVERS) if driver not in heard]
+
+    @property
     def readable(self) -> list[Finding]:
         """The devices that can be read now."""
         return [finding for finding in self.findings if not finding.found.missing]

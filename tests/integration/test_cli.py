@@ -197,7 +197,9 @@ def test_probe_and_read_a_made_up_machine(tmp_path: Path) -> None:
     found = {row["device"]: row for row in rows}
     assert set(found) == {"hwmon-nct6775", "hwmon-nvme"}
     assert found["hwmon-nct6775"]["driver"] == "hwmon"
-    assert "hwmon-nct6775" in edgeagent("probe", "--root", root).out
+    shown = edgeagent("probe", "--root", root).out
+    assert "hwmon-nct6775" in shown
+    assert "None of this is here for " in shown and ", nvml, " in shown.splitlines()[-2]
 
     result = edgeagent("read", "--found", "--root", root, "--json")
     values = {(row["device"], row["quantity"], row["channel"]): row for row in result.json}

@@ -41,5 +41,10 @@ def probe(root: options.Root = Path("/"), json: options.Json = False) -> None:
     troubled = any(row["missing"] for row in rows)
     columns = ["device", "driver", "what"] + (["missing", "remedy"] if troubled else [])
     show(rows, columns, as_json=json, empty=f"No driver found a device under {root}.")
-    if not json and result.readable:
+    if json or not result.findings:
+        return
+    if result.readable:
         typer.echo(f"{len(result.readable)} can be read now. `edgeagent read` shows their values.")
+    if result.absent:
+        typer.echo(f"None of this is here for {', '.join(result.absent)} (`edgeagent driver list` tells what")
+        typer.echo("they read); what answers at an address only is named in the configuration.")
