@@ -40,8 +40,8 @@ up: install ## run the whole loop on this machine; BROKER=mqtt://… and INFLUX_
 
 test: install packages lint firmware ## install what the tests need, and pass them all
 	@mkdir -p build
-	@# Two files at a time: most tests wait, for a broker, a timeout or a clock.
-	$(BIN)/python -m pytest tests -n 2 --dist loadfile --junitxml build/tests.xml
+	@# Three files at a time: most tests wait, for a broker, a timeout or a clock.
+	$(BIN)/python -m pytest tests -n 3 --dist loadfile --junitxml build/tests.xml
 	@# The main board whole; of the second, what its own drivers could change. `make rig` runs all on both.
 	$(BIN)/python -m pytest hil/tests -n 2 --dist loadfile --lg-env hil/env-qemu-ast1030.yaml
 	$(BIN)/python -m pytest $(PORT_TESTS:%=hil/tests/test_%.py) -n 2 --dist loadfile --lg-env hil/env-qemu-mps2.yaml

@@ -199,7 +199,7 @@ def test_probe_and_read_a_made_up_machine(tmp_path: Path) -> None:
     assert found["hwmon-nct6775"]["driver"] == "hwmon"
     shown = edgeagent("probe", "--root", root).out
     assert "hwmon-nct6775" in shown
-    assert "None of this is here for " in shown and ", nvml, " in shown.splitlines()[-2]
+    assert "Nothing found by " in shown and ", nvml, " in shown.splitlines()[-1]
 
     result = edgeagent("read", "--found", "--root", root, "--json")
     values = {(row["device"], row["quantity"], row["channel"]): row for row in result.json}

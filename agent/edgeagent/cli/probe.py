@@ -46,5 +46,7 @@ def probe(root: options.Root = Path("/"), json: options.Json = False) -> None:
     if result.readable:
         typer.echo(f"{len(result.readable)} can be read now. `edgeagent read` shows their values.")
     if result.absent:
-        typer.echo(f"None of this is here for {', '.join(result.absent)} (`edgeagent driver list` tells what")
-        typer.echo("they read); what answers at an address only is named in the configuration.")
+        typer.echo(
+            f"Nothing found by {', '.join(result.absent)}: `edgeagent driver list` tells what they read; "
+            "what answers at an address only is named in the configuration."
+        )
