@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from edgeagent.drivers.counter import WrapCounter
 from edgeagent.drivers.modbus.mapkeys import MapFile, Register
 from edgeagent.drivers.modbus.numbers import KINDS, Convert, Layout, codes, converter
 from edgeagent.drivers.modbus.units import factor
@@ -21,6 +23,9 @@ FUNCTIONS = {
 
 #: SunSpec's "not implemented" for a scale factor; ten to such a power is no scale anyway.
 _NO_EXPONENT = frozenset({-0x8000})
+
+#: Meters count in steps, and some write them down a minute late: so much may seem to come at once.
+_LATE_S = 60.0
 
 
 class Point(NamedTuple):
@@ -113,6 +118,27 @@ def layout(table: MapFile, word_order: str | None, kind: str) -> Layout:
     """How a number of a map is written; `at` is to be set."""
     words = (word_order or table.word_order) == "high-first"
     return Layout(0, kind, words, table.byte_order == "high-first")
+
+
+def counters(read: Sequence[Point], power_max_w: float) -> dict[str, WrapCounter]:
+    """A counter for each of the points that count, by key.
+
+    Args:
+        power_max_w: an energy that grows much faster is no energy.
+    """
+    return {
+        point.key: _counter(point, power_max_w)
+        for point in read
+        if point.channel and point.channel.quantity.kind is Kind.COUNTER
+    }
+
+
+def _counter(point: Point, power_max_w: float) -> WrapCounter:
+    assert point.channel
+    energy = point.channel.quantity.name == "energy"
+    # A scale that is read beside the counter moves the count at which it wraps.
+    wraps_at = None if point.exponent else point.wraps_at
+    return WrapCounter(wraps_at, _LATE_S * power_max_w + 2 * point.step if energy else math.inf)
 
 
 class Block(NamedTuple):

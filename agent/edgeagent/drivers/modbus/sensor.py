@@ -14,17 +14,17 @@ from typing import NamedTuple
 from edgeagent.drivers.modbus.actuators import actuators
 from edgeagent.drivers.modbus.mapkeys import MapFile, SerialNumber
 from edgeagent.drivers.modbus.options import SUNSPEC, ModbusOptions
-from edgeagent.drivers.modbus.points import FUNCTIONS, Point, points
+from edgeagent.drivers.modbus.points import FUNCTIONS, Point, counters, points
 from edgeagent.drivers.modbus.reader import Reader
 from edgeagent.drivers.modbus.sunspec import device_points, look
-from edgeagent.drivers.modbus.totals import Totals
+from edgeagent.drivers.totals import Totals
 from edgeagent.modbus.bus import join
 from edgeagent.modbus.master import Master, Refused
 from edgeagent_sdk.channel import Channel, Value
 from edgeagent_sdk.driver import Actuator, Host, Sensor
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.names import slug
-from edgeagent_sdk.quantities import QUANTITIES
+from edgeagent_sdk.quantities import QUANTITIES, Kind
 
 
 class _Description(NamedTuple):
@@ -51,6 +51,7 @@ class ModbusSensor(Sensor):
         self._totals: Totals | None = None
         self._actuators: list[Actuator] = []
         self._places: list[int] = []
+        self._counted: list[tuple[int, Channel]] = []
         self._who = ""
 
     def open(self) -> Sequence[Channel]:
@@ -71,9 +72,10 @@ class ModbusSensor(Sensor):
         self._recognize(description.serial_number)
         self._reader = reader = _reader(master, description)
         master.retries = 2
-        self._totals = Totals(
-            reader.points, description.power_max_w, self._state(description.serial_number), options.map
-        )
+        channels = enumerate(point.channel for point in reader.points)
+        self._counted = [(i, c) for i, c in channels if c and c.quantity.kind is Kind.COUNTER]
+        self._totals = Totals(self._state(description.serial_number), options.map)
+        self._totals.adopt(counters(reader.points, description.power_max_w))
         self._actuators = actuators(master, table) if table else []
         places = {point.key: i for i, point in enumerate(reader.points)}
         shown = [point for point in description.points if point.key in places]  # in the map's order
@@ -84,13 +86,15 @@ class ModbusSensor(Sensor):
         """All blocks of the map, one request for each."""
         assert self._reader and self._totals
         values = self._reader.read()
-        self._totals.follow(values)
+        for i, channel in self._counted:
+            values[i] = self._totals.take(channel, values[i])
+        self._totals.save()
         return [values[i] for i in self._places]
 
     def close(self) -> None:
         """Save the totals and leave the line."""
         if self._totals:
-            self._totals.save()
+            self._totals.save(now=True)
         if self._master:
             self._master.close()
         self._master = self._reader = self._totals = None

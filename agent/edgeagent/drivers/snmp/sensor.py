@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from edgeagent.drivers.counter import WrapCounter
 from edgeagent.drivers.snmp.actuators import OutletActuator
 from edgeagent.drivers.snmp.ber import VarValue
-from edgeagent.drivers.snmp.energy import Energies
 from edgeagent.drivers.snmp.layout import Point, survey
 from edgeagent.drivers.snmp.options import SnmpOptions, new_session
 from edgeagent.drivers.snmp.profile import Profile
@@ -14,6 +14,7 @@ from edgeagent.drivers.snmp.reader import Changed, Reader
 from edgeagent.drivers.snmp.recognition import UPTIME, Identity, find_profile, has_restarted, identify
 from edgeagent.drivers.snmp.session import Session
 from edgeagent.drivers.snmp.walk import text
+from edgeagent.drivers.totals import Totals
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Host, Occurrence, Sensor
 from edgeagent_sdk.errors import DriverError
@@ -22,6 +23,9 @@ from edgeagent_sdk.names import slug
 from edgeagent_sdk.plugins import nearest
 
 _ENERGY = "energy"
+
+#: No PDU of today passes more; what a counter gains beyond it is no energy.
+_POWER_MAX_W = 1e7
 
 
 class SnmpSensor(Sensor):
@@ -37,7 +41,7 @@ class SnmpSensor(Sensor):
         self._reader: Reader | None = None
         self._identity = Identity(None, "", {})
         self._serial_number: str = options.serial_number
-        self._energies: Energies | None = None
+        self._totals: Totals | None = None
         self._uptime: int | None = None
         self._news: list[Occurrence] = []
 
@@ -59,7 +63,7 @@ class SnmpSensor(Sensor):
         self._reader = Reader(
             [*self._about(), *_instances(layout.points)], layout.blocks, layout.sizes, options.answer_bytes
         )
-        self._take_up_energies()
+        self._take_up_totals()
         return [point.channel for point in layout.points]
 
     def read(self) -> Sequence[Value]:
@@ -73,8 +77,8 @@ class SnmpSensor(Sensor):
 
     def close(self) -> None:
         """Close the socket and save the totals."""
-        if self._energies:
-            self._energies.save(now=True)
+        if self._totals:
+            self._totals.save(now=True)
         if self._session:
             self._session.close()
         self._session = self._reader = None
@@ -134,18 +138,20 @@ class SnmpSensor(Sensor):
         if self._session and self._identity.serial:
             self._recognize(text(self._session.get([self._identity.serial])[0]))
 
-    def _take_up_energies(self) -> None:
+    def _take_up_totals(self) -> None:
         """Go on counting where the last run, or the time before the rows changed, left off."""
-        if self._energies is None:
+        if self._totals is None:
             name = slug(self._serial_number or f"{self.options.host}-{self.options.port}")
             state = self.host.state_dir and self.host.state_dir / f"snmp-{name}.json"
-            self._energies = Energies(state, name)
+            self._totals = Totals(state, name)
         counted = [point for point in self._points if point.channel.quantity.name == _ENERGY]
-        self._energies.adopt({point.channel.name: point.wraps_at for point in counted})
+        self._totals.adopt(
+            {"/".join(point.channel.key): WrapCounter(point.wraps_at, _POWER_MAX_W) for point in counted}
+        )
 
     def _values(self, numbers: Iterator[VarValue]) -> list[Value]:
-        energies = self._energies
-        assert energies is not None
+        totals = self._totals
+        assert totals is not None
         values: list[Value] = []
         for point in self._points:
             value = point.scale.value(next(numbers))
@@ -153,9 +159,9 @@ class SnmpSensor(Sensor):
                 trouble = point.faults.get(next(numbers))
                 value = Fault(f"the device says: {trouble}") if trouble else value
             if point.channel.quantity.name == _ENERGY:
-                value = energies.update(point.channel.name, value)
+                value = totals.take(point.channel, value)
             values.append(value)
-        energies.save()
+        totals.save()
         return values
 
 

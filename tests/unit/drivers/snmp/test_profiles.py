@@ -139,7 +139,7 @@ LIES: list[tuple[str, int | bytes, str, str]] = [
     (SENTRY + "8.3.1.1.1.1.1", 0, "state/outlet-aa1", "no state of it"),
     (SENTRY + "8.3.1.2.1.1.1", 9, "power/outlet-aa1", "read error"),
     (SENTRY + "8.3.1.7.1.1.1", b"n/a", "power/outlet-aa1", "no number"),
-    (SENTRY + "8.3.1.14.1.1.1", 100, "energy/outlet-aa1", "fell from 123.457 to 0.1 kWh"),
+    (SENTRY + "8.3.1.14.1.1.1", 100, "energy/outlet-aa1", "fell from 444445200 to 360000 J"),
     (SENTRY + "9.3.1.1.1.1", -410, "temperature/sensor-a1", "not available"),
 ]
 
