@@ -266,7 +266,10 @@ def test_the_node_by_its_map_is_what_its_own_driver_reads(tmp_path: Path) -> Non
             before = model.requests
             by_map = readings(sensor, channels)
             assert model.requests == before + 1
-    assert by_map == {name: by_driver[name] for name in by_map}
+    limit = by_map.pop("power/power_limit")
+    assert isinstance(limit, Fault) and "0xffff" in limit.reason, "no limit is no number of watts"
+    assert isinstance(by_driver["power/power_limit"], Fault)
+    assert by_map == {name: by_driver[name] for name in by_map} and "state/relay1" in by_map
 
 
 class TestConformance(DriverConformance):

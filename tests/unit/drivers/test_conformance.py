@@ -24,6 +24,7 @@ from edgeagent.drivers.thermal import ThermalSensor
 from edgeagent.drivers.w1 import W1Sensor
 from edgeagent_sdk.conformance import Bench, DriverConformance
 from edgeagent_sdk.driver import Host
+from edgeagent_sdk.nodemap import SafeState
 from tests.bmc import PASSWORD, USER, Habits, serve, tree
 from tests.modelnode import ModelNode
 from tests.serialline import serial_line
@@ -174,6 +175,8 @@ class TestNode(DriverConformance):
     @pytest.fixture
     def bench(self, tmp_path: Path) -> Iterator[Bench]:
         model = ModelNode()
+        # As delivered, relay 2 stays as its lease left it: here it has something to fall back to.
+        model.values["config"]["safe_relay2"] = SafeState.OPEN
         silent: list[bool] = []
         with serial_line(tmp_path / "tty", lambda q: b"" if silent else model.answer(q)) as line:
             yield Bench(

@@ -6,7 +6,7 @@ The `node` driver does more: it sets the outputs under leases, follows the node'
 from __future__ import annotations
 
 from edgeagent.drivers.modbus.mapkeys import MapFile, Register, SerialNumber
-from edgeagent_sdk.nodemap import CHANNELS, IDENTITY, NO_VALUE, OUTPUTS, TELEMETRY
+from edgeagent_sdk.nodemap import CHANNELS, IDENTITY, NO_LIMIT_W, NO_VALUE, OUTPUTS, TELEMETRY
 
 NODE = "sensor-node"
 
@@ -22,6 +22,7 @@ def node_table() -> MapFile:
     registers |= {
         f"{o.quantity}/{o.name}": _register(f"output_{o.name}", o.scale, o.meaning) for o in OUTPUTS
     }
+    registers["power/power_limit"].unavailable = [NO_LIMIT_W]
     return MapFile(
         title="edgeagent sensor node",
         source="edgeagent_sdk.nodemap",
