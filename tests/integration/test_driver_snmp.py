@@ -177,7 +177,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (v3("monitor", privacy=""), "is not authorized; let the device give this user"),
     (v3("monitor", auth_password="short"), "auth_password has 5 characters; SNMP v3 wants 8"),
     (v3("monitor", auth_password_file="/nowhere"), "auth_password_file /nowhere: no such file"),
-    (v3("monitor", auth_password_env="NO_SUCH_NAME"), "no environment variable NO_SUCH_NAME"),
+    (v3("monitor", auth_password_env="NO_SUCH_NAME"), "the agent's environment has no NO_SUCH_NAME"),
     ({"version": "3"}, "SNMP v3 has no community but a user; set user"),
     (v3("monitor", auth=""), 'privacy without auth proves nothing; set auth, or privacy = ""'),
     ({"host": "no-such-host.invalid"}, "no such host"),

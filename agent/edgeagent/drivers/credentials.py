@@ -24,29 +24,44 @@ class Login(Options):
 
     def secret(self) -> str:
         """The password; empty if none is given. Raises DriverError if its place cannot be read."""
-        if self.password_file:
-            return _first_line(self.password_file)
-        if self.password_env:
-            try:
-                return os.environ[self.password_env]
-            except KeyError:
-                raise DriverError(
-                    f"password_env: the agent's environment has no {self.password_env}",
-                    "set it where the agent is started, e.g. by EnvironmentFile= in its unit",
-                ) from None
-        return self.password
+        return secret(self, "password")
 
     def __repr__(self) -> str:
         """Everything but the password."""
-        shown = {f: getattr(self, f) for f in self.__struct_fields__ if f != "password"}
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
+        return shown(self, "password")
 
 
-def _first_line(path: str) -> str:
+def secret(options: Options, key: str) -> str:
+    """What `key`_file, `key`_env or `key` gives, the first that is set. Raises DriverError without it."""
+    path, variable = getattr(options, f"{key}_file"), getattr(options, f"{key}_env")
+    if path:
+        return _first_line(f"{key}_file", path)
+    if not variable:
+        given: str = getattr(options, key)
+        return given
+    try:
+        return os.environ[variable]
+    except KeyError:
+        raise DriverError(
+            f"{key}_env: the agent's environment has no {variable}",
+            "set it where the agent is started, e.g. by EnvironmentFile= in its unit",
+        ) from None
+
+
+def shown(options: Options, *secrets: str) -> str:
+    """The options as Python writes them, without `secrets`."""
+    keys = [key for key in options.__struct_fields__ if key not in secrets]
+    return f"{type(options).__name__}({', '.join(f'{key}={getattr(options, key)!r}' for key in keys)})"
+
+
+def _first_line(key: str, path: str) -> str:
     try:
         return Path(path).read_text("utf-8").split("\n", 1)[0].rstrip("\r")
     except UnicodeDecodeError:
-        reason = "is not UTF-8 text"
+        reason, remedy = "is not UTF-8 text", "write the secret alone into its first line"
+    except PermissionError:
+        reason, remedy = "permission denied", "let the agent's user read it, and nobody else"
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-    raise DriverError(f"password_file {path}: {reason}", "let the agent's user read it, and nobody else")
+        remedy = "name a file that has the secret in its first line"
+    raise DriverError(f"{key} {path}: {reason}", remedy)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
+from edgeagent.drivers.credentials import secret, shown
 from edgeagent.drivers.snmp.keys import User
 from edgeagent.drivers.snmp.message import Community, Security
 from edgeagent.drivers.snmp.session import Session
@@ -76,8 +75,7 @@ class SnmpOptions(Options):
 
     def __repr__(self) -> str:
         """Everything but the secrets."""
-        shown = {f: getattr(self, f) for f in self.__struct_fields__ if f not in _SECRETS}
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
+        return shown(self, *_SECRETS)
 
 
 def new_session(options: SnmpOptions) -> Session:
@@ -94,7 +92,7 @@ def new_session(options: SnmpOptions) -> Session:
 
 def _security(options: SnmpOptions, where: str) -> Security:
     if options.version == "2c":
-        return Community(_secret(options, "community"))
+        return Community(secret(options, "community"))
     if not options.user:
         raise DriverError(f"{where}: SNMP v3 has no community but a user", "set user")
     if options.privacy and not options.auth:
@@ -106,27 +104,10 @@ def _security(options: SnmpOptions, where: str) -> Security:
 
 
 def _password(options: SnmpOptions, kind: str) -> str:
-    password = _secret(options, f"{kind}_password")
+    password = secret(options, f"{kind}_password")
     if len(password) < _PASSWORD_MIN:
         raise DriverError(
             f"{kind}_password has {len(password)} characters; SNMP v3 wants {_PASSWORD_MIN} or more",
             f'set {kind}_password_file, or {kind} = "" if the device asks for none',
         )
     return password
-
-
-def _secret(options: SnmpOptions, key: str) -> str:
-    """A secret from its file, its environment variable or its own key. Raises DriverError, without it."""
-    path, variable = getattr(options, f"{key}_file"), getattr(options, f"{key}_env")
-    if path:
-        try:
-            return Path(path).read_text("utf-8").split("\n", 1)[0].rstrip("\r")
-        except (OSError, UnicodeDecodeError) as error:
-            words = getattr(error, "strerror", None) or "is no text"
-            raise DriverError(f"{key}_file {path}: {words.lower()}") from None
-    if variable:
-        if variable not in os.environ:
-            raise DriverError(f"{key}_env: there is no environment variable {variable}", "set it")
-        return os.environ[variable]
-    secret: str = getattr(options, key)
-    return secret
