@@ -19,13 +19,16 @@ from edgeagent.stream import Rules
 from edgeagent_sdk.channel import Fault
 from edgeagent_sdk.driver import Host, Sensor, Source
 from edgeagent_sdk.errors import EdgeError
-from edgeagent_sdk.messages import ActuatorDescription, ChannelInfo
+from edgeagent_sdk.messages import ActuatorDescription, ChannelInfo, Severity
 from edgeagent_sdk.names import Identity
 from edgeagent_sdk.plugins import nearest
 from edgeagent_sdk.quantities import quantity
 
 #: A thread may finish the read that it is in; one that takes longer hangs.
 _STOP_S = 1.0
+
+#: Whether devices are silent is looked at every second: later than this, it was we who were silent.
+_STOOD_S = 2.0
 
 
 class Devices:
@@ -47,6 +50,7 @@ class Devices:
         self._deliver, self._opened, self._changed, self._report = deliver, opened, changed, report
         self._running: dict[str, tuple[DeviceConfig, Sampler]] = {}
         self._ended_faults = self._ended_overruns = 0
+        self._checked_s: float | None = None
 
     @property
     def faults(self) -> int:
@@ -96,9 +100,23 @@ class Devices:
         self._end(list(self._running))
 
     def check_stale(self) -> None:
-        """Report devices that have fallen silent."""
+        """Report devices that have fallen silent; called every second."""
+        now_s = time.monotonic()
+        stood_s = now_s - (now_s if self._checked_s is None else self._checked_s)
+        self._checked_s = now_s
+        if stood_s > _STOOD_S:
+            self._excuse(stood_s)
         for sampler in self._samplers():
             sampler.check_stale()
+
+    def _excuse(self, stood_s: float) -> None:
+        for sampler in self._samplers():
+            sampler.excuse()
+        self._report(
+            "agent-stopped",
+            f"the agent did not run for {stood_s:.1f} s: it was stopped, or the machine had no time for it",
+            Severity.WARNING,
+        )
 
     def latest(self) -> list[dict[str, Any]]:
         """The last value of every channel: device, channel, quantity, value or fault, and age."""

@@ -75,6 +75,7 @@ class Sampler(threading.Thread):
         self._seen_ns = time.monotonic_ns()
         self.trouble = ""
         self._stale = False
+        self._excused_ns = 0
 
     def stop(self) -> None:
         """Ask the thread to end; the read that it is in still counts."""
@@ -109,9 +110,15 @@ class Sampler(threading.Thread):
             value = Fault(f"{self.device}/{'/'.join(key)}: {value.reason}")
         return value, age_s + self.sensor.age_s
 
+    def excuse(self) -> None:
+        """The whole process stood still: its silence until now is not the driver's."""
+        if not self._stale:
+            self._excused_ns = time.monotonic_ns()
+
     def check_stale(self) -> None:
         """Called from outside, because a thread that hangs in its driver cannot say so itself."""
-        stale = self.age_s > (self._stale_after_s if self.stream else max(_OPEN_S, self._stale_after_s))
+        silent_s = (time.monotonic_ns() - max(self._seen_ns, self._excused_ns)) / 1e9
+        stale = silent_s > (self._stale_after_s if self.stream else max(_OPEN_S, self._stale_after_s))
         if stale and not self._stale and not self.trouble:
             self._report(
                 "stale",

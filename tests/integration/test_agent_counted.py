@@ -169,6 +169,28 @@ def test_a_device_that_hangs_hurts_nobody_else(stage: Stage) -> None:
     assert time.monotonic() - begun < 5
 
 
+def test_an_agent_that_was_stopped_blames_no_device(stage: Stage) -> None:
+    """As by SIGSTOP, a debugger or a hypervisor that pauses; a device that hung before is not told again."""
+    stuck = stage.directory / "root/sys/class/hwmon/hwmon0"
+    stuck.mkdir(parents=True)
+    (stuck / "name").write_text("stuck")
+    os.mkfifo(stuck / "temp1_input")
+    hwmon = '[[device]]\nname = "stuck"\ndriver = "hwmon"\nchip = "stuck"\ninterval_s = 0.2\n'
+    counters = stage.counter(interval_s=0.5) + stage.counter("second", interval_s=0.5)
+    stage.write(hwmon + counters, top=f'host_root = "{stage.directory}/root"')
+    stage.agent.start()
+    wait_until(lambda: "stuck: no reading for" in stage.log(), "the one that hangs is reported")
+    wait_until(lambda: bool(numbers(stage.taken, "second")), "the others are read")
+    stage.agent.pause()
+    time.sleep(4)
+    stage.agent.resume()
+    wait_until(lambda: "the agent did not run for" in stage.log(), "it says so")
+    before = len(numbers(stage.taken, "second"))
+    wait_until(lambda: len(numbers(stage.taken, "second")) > before + 3, "it reads on")
+    assert stage.log().count("the agent did not run for") == 1
+    assert stage.log().count("the driver hangs") == 1
+
+
 def test_a_clock_that_is_not_set_yet(stage: Stage, tmp_path: Path) -> None:
     """Readings from before the clock was set are held back, and get their true time when it is."""
     begun = time.time()
