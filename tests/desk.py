@@ -55,7 +55,8 @@ class Desk:
             changed=lambda: None,
             report=self.reports,
         )
-        self.control = Control(self.devices, Originals(state_dir, boot, self.reports), self.reports)
+        self.originals = Originals(state_dir, boot, self.reports)
+        self.control = Control(self.devices, self.originals, self.reports)
         self.control.start()
         self.devices.apply([config])
         wait_until(lambda: bool(self.devices.sampler(config.name).actuators), "the device is open")
@@ -89,6 +90,7 @@ class Desk:
         """Go on with other devices, as the agent does."""
         self.control.let_go(self.devices.leaving(wanted), "its device is configured anew")
         self.devices.apply(wanted)
+        self.originals.tell_orphans({config.name for config in wanted})
 
     def stop(self) -> None:
         """End it cleanly; may be called twice."""

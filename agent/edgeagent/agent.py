@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,8 @@ class Agent:
             changed=self._undescribed.set,
             report=self._report,
         )
-        originals = Originals(self._state_dir.path, _boot_id(Path(config.host_root)), self._report)
-        self._control = Control(self._devices, originals, self._report)
+        self._originals = Originals(self._state_dir.path, _boot_id(Path(config.host_root)), self._report)
+        self._control = Control(self._devices, self._originals, self._report)
         self._commands = Commands(
             {
                 "ping": at_once(self._ping),
@@ -99,7 +99,7 @@ class Agent:
         self._courier.start()
         self._control.start()
         self._link.start()
-        self._devices.apply(self._wanted(self.config))
+        self._apply(self._wanted(self.config))
 
     def check(self) -> None:
         """Called about once a second."""
@@ -126,7 +126,7 @@ class Agent:
         self._courier.reconfigure(_terms(config.outbox))
         wanted = self._wanted(config)
         self._control.let_go(self._devices.leaving(wanted), "its device is configured anew")
-        self._devices.apply(wanted)
+        self._apply(wanted)
         if link:
             old, self._link = self._link, link
             if old:
@@ -142,6 +142,10 @@ class Agent:
         self._courier.join(_FAREWELL_S + 1.0)
         if self._link:
             self._link.stop()
+
+    def _apply(self, wanted: Sequence[DeviceConfig]) -> None:
+        self._devices.apply(wanted)
+        self._originals.tell_orphans({config.name for config in wanted})
 
     def _new_link(self, config: AgentConfig) -> Link:
         return Link(

@@ -16,8 +16,10 @@ from typing import Any
 
 from edgeagent import grip
 from edgeagent.commands import Answer
+from edgeagent.config import DeviceConfig
 from edgeagent.custody import Custody
 from edgeagent.devices import Devices
+from edgeagent.fingerprint import fingerprint
 from edgeagent.hold import Hold, Policy, holds
 from edgeagent.leases import Key, Lease, LeaseTable
 from edgeagent.look import Look
@@ -41,6 +43,9 @@ _FAREWELL_S = 1.0
 #: The thread comes round at least this often; the watchdog asks.
 _TURN_S = 1.0
 
+#: When to try again what has been handed over and has not come back: not before.
+_ONCE_BACK = 1 << 63
+
 Result = Held | DriverError
 Then = Callable[[Result], None]
 
@@ -62,7 +67,7 @@ class Control(threading.Thread):
         self._devices, self._originals, self._report = devices, originals, report
         self._table = LeaseTable()
         self._holds: dict[Key, Hold] = {}
-        #: Actuators that could not be told what to go back to, and when to try again.
+        #: Actuators that have not gone back yet to what they were, and when to try again.
         self._owed: dict[Key, int] = {}
         #: Those whose lease has ended by itself, and what they have gone to instead of their original.
         self._fallen: dict[Key, float] = {}
@@ -116,26 +121,27 @@ class Control(threading.Thread):
 
         Returns whether there was something.
         """
-        self._check_fallback(device, sensor)
-        left = self._originals.load(device)
+        try:
+            config = self._devices.config(device)
+        except EdgeError:
+            return False  # it is being ended
+        self._check_fallback(config, sensor)
+        left = self._originals.load(device, fingerprint(config.driver, config.options, sensor.identity))
         for key in left:
             custody = Custody(key, self._originals, self._report, retried=True)
             result = grip.carry_out(sensor, key, grip.let_go(custody))
             if isinstance(result, DriverError):
                 self._not_given_back(key, result)
                 self._inbox.put(partial(self._owe, key))
+        self._inbox.put(partial(self._hurry, device))
         return bool(left)
 
-    def _check_fallback(self, device: str, sensor: Sensor) -> None:
-        try:
-            fallback = self._devices.config(device).fallback
-        except EdgeError:
-            return  # it is being ended
-        for name, value in fallback.items():
+    def _check_fallback(self, config: DeviceConfig, sensor: Sensor) -> None:
+        for name, value in config.fallback.items():
             why = unusable(name, value, sensor.actuators())
             if why and why not in self._told:
                 self._told.add(why)
-                self._report("fallback-unusable", f"fallback: {why}", Severity.WARNING, device=device)
+                self._report("fallback-unusable", f"fallback: {why}", Severity.WARNING, device=config.name)
 
     def _known(self, device: str) -> Sequence[ActuatorInfo]:
         return self._devices.sampler(device).actuators
@@ -147,7 +153,7 @@ class Control(threading.Thread):
         while not self._ending:
             self._read_inbox()
             now_ns = self._alive_ns = time.monotonic_ns()
-            for lease in self._table.expire(now_ns):
+            for lease in reversed(self._table.expire(now_ns)):  # the last lent first, as in `_end_all`
                 self._expired(lease)
             for hold in list(self._holds.values()):
                 self._keep(hold, now_ns)
@@ -281,19 +287,27 @@ class Control(threading.Thread):
         again = key in self._owed
         custody = Custody(key, self._originals, self._report, retried=again)
         if key in self._originals:
-            self._owed[key] = _in(_TURN_S)
+            self._owed[key] = _ONCE_BACK
 
         def dropped(result: Result) -> None:
             if isinstance(result, Held) or key in self._holds:
                 self._owed.pop(key, None)
-            elif key in self._owed and not again:
-                self._not_given_back(key, result)
+            elif key in self._owed:
+                self._owed[key] = _in(_TURN_S)
+                if not again:
+                    self._not_given_back(key, result)
             then(result)
 
         self._hand_over(key, grip.let_go(custody, self._fallen.get(key)), dropped)
 
     def _owe(self, key: Key) -> None:
         self._owed.setdefault(key, 0)
+
+    def _hurry(self, device: str) -> None:
+        """It has been opened, perhaps anew: what hangs in its old thread is waited for no longer."""
+        for key in self._owed:
+            if key.device == device:
+                self._owed[key] = 0
 
     def _not_given_back(self, key: Key, error: DriverError) -> None:
         words = f"{key.actuator}: cannot be set back to what it was found at: {error}; tried until it can"
@@ -315,9 +329,9 @@ class Control(threading.Thread):
 
     def _end_all(self, devices: Collection[str] | None, why: str, done: threading.Event) -> None:
         leases = {lease.key: lease for lease in self._table}
-        ending = [
-            key for key in {*leases, *self._originals.keys()} if devices is None or key.device in devices
-        ]
+        changed = self._originals.keys()
+        known = [*(key for key in leases if key not in changed), *changed]
+        ending = [key for key in known if devices is None or key.device in devices]
         left = len(ending)
 
         def one_less(_: Result) -> None:

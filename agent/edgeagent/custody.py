@@ -25,11 +25,12 @@ class Custody:
 
     def __init__(self, key: Key, originals: Originals, report: Report, *, retried: bool = False) -> None:
         self._key, self._originals, self._report = key, originals, report
+        self._of = originals.now(key.device)  # a call that hangs may come back when that is another device
         self._retried = retried
 
     def keep(self, actuator: Actuator, wanted: float) -> None:
         """To be called before `wanted` is set. Raises DriverError: then it must not be set."""
-        original, step = self._originals.get(self._key), actuator.info.step
+        original, step = self._originals.get(self._key, self._of), actuator.info.step
         if original and self._gone(original, actuator):
             original = None
         if original and wanted in original.ours:
@@ -42,7 +43,7 @@ class Custody:
 
     def kept_as(self, held: Held) -> None:
         """What the device has made of what it was told, where that is something else."""
-        if original := self._originals.get(self._key):
+        if original := self._originals.get(self._key, self._of):
             self._ours(original, [*original.ours, held.value])
 
     def give_back(self, actuator: Actuator, fallback: float | None = None) -> Held:
@@ -51,7 +52,7 @@ class Custody:
         Raises:
             DriverError: it could not be done; try again.
         """
-        original, step = self._originals.get(self._key), actuator.info.step
+        original, step = self._originals.get(self._key, self._of), actuator.info.step
         if original is None:
             return read_back(actuator)
         now = settled(actuator, original.ours[-1])
@@ -85,7 +86,7 @@ class Custody:
 
     def _ours(self, original: Original, ours: list[float]) -> None:
         if not set(ours) <= set(original.ours):
-            self._originals.put(self._key, Original(original.value, ours, original.boot))
+            self._originals.put(self._key, Original(original.value, ours, original.boot), self._of)
 
     def _tell(self, kind: str, words: str, severity: Severity = Severity.INFO) -> None:
         key = self._key

@@ -1,13 +1,14 @@
 """What actuators were found at before their first change, on the disk.
 
 One file for each device, written and read on the device's own thread alone, so that a disk that hangs
-holds up that device and neither another nor the control. A file that cannot be written or understood
-stops all changes of its device: nothing is set that could not be undone.
+holds up that device and neither another nor the control. A file that cannot be written or understood,
+or that is of another device, stops all changes of its device: nothing is set that could not be undone.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,21 @@ class Original(msgspec.Struct, frozen=True):
     boot: str
 
 
+_BY_HAND = "set its actuators as they should be, then delete the file"
+
 Rows = dict[str, Original]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What a file holds.
+
+    Args:
+        device: the fingerprint of the device whose actuators they are.
+        actuators: in the order of their first change.
+    """
+
+    device: str
+    actuators: Rows
 
 
 class Originals:
@@ -49,32 +64,57 @@ class Originals:
         self.boot = boot
         self._directory, self._report = directory, report
         self._of: dict[str, Rows] = {}
-        self._damaged: set[str] = set()
+        #: Fingerprints of the devices as they are now.
+        self._now: dict[str, str] = {}
+        #: Devices whose file is not to be touched, and why.
+        self._barred: dict[str, str] = {}
 
     def __contains__(self, key: Key) -> bool:
         return key.actuator in self._of.get(key.device, ())
 
     def keys(self) -> list[Key]:
-        """All that is to be given back."""
-        return [Key(device, name) for device, rows in list(self._of.items()) for name in rows]
+        """All that is to be given back, of each device the last changed first: limits may lean on others."""
+        return [Key(device, name) for device, rows in list(self._of.items()) for name in reversed(rows)]
 
-    def load(self, device: str) -> list[Key]:
-        """What an earlier run of the agent has left to be given back; nothing when asked again."""
-        if device in self._of:
+    def load(self, device: str, now: str) -> list[Key]:
+        """What an earlier run of the agent has left to be given back; nothing when asked again.
+
+        Args:
+            now: the fingerprint of the device that has been opened; what was another's is not given to it.
+        """
+        if self._now.get(device) == now:
             return []
+        self._now[device] = now
         self._of[device] = self._read(device)
-        return [Key(device, name) for name in self._of[device]]
+        return [Key(device, name) for name in reversed(self._of[device])]
 
-    def get(self, key: Key) -> Original | None:
-        """The original of an actuator that has been changed."""
-        return self._of.get(key.device, {}).get(key.actuator)
+    def tell_orphans(self, devices: Collection[str]) -> None:
+        """Report the files whose device is none of `devices`; for any thread."""
+        for file in sorted(self._directory.glob(_file_name("*"))):
+            device = file.stem.removeprefix("originals-")
+            if device not in devices:
+                words = (
+                    f"{file}: no device {device!r} is configured, and what it was found at is not given "
+                    f"back; configure it under that name again, or {_BY_HAND}"
+                )
+                self._report("originals-orphaned", words, Severity.ERROR, device=device)
 
-    def put(self, key: Key, original: Original) -> None:
+    def now(self, device: str) -> str:
+        """The fingerprint of the device that bears this name now; empty before it is open."""
+        return self._now.get(device, "")
+
+    def get(self, key: Key, of: str) -> Original | None:
+        """The original of an actuator that has been changed, if it is one of the device `of`."""
+        return self._of.get(key.device, {}).get(key.actuator) if of == self.now(key.device) else None
+
+    def put(self, key: Key, original: Original, of: str) -> None:
         """Have it on the disk. Raises DriverError: then the actuator must not be changed."""
+        if of != self.now(key.device):
+            raise DriverError(f"{key.device} has become another device meanwhile")
         file = self._file(key.device)
-        if key.device in self._damaged and file.exists():
-            raise DriverError(_damaged(file))
-        self._damaged.discard(key.device)
+        if key.device in self._barred and file.exists():
+            raise DriverError(self._barred[key.device])
+        self._barred.pop(key.device, None)
         rows = self._of.get(key.device, {}) | {key.actuator: original}
         try:
             self._write(key.device, rows)
@@ -84,6 +124,8 @@ class Originals:
 
     def forget(self, key: Key) -> None:
         """It is not to be given back any more."""
+        if key not in self:
+            return  # the file is another device's by now
         rows = {name: row for name, row in self._of.get(key.device, {}).items() if name != key.actuator}
         self._of[key.device] = rows
         try:
@@ -93,21 +135,29 @@ class Originals:
 
     def _read(self, device: str) -> Rows:
         file = self._file(device)
+        self._barred.pop(device, None)
         try:
-            return msgspec.json.decode(file.read_bytes(), type=Rows)
+            kept = msgspec.json.decode(file.read_bytes(), type=Kept)
         except FileNotFoundError:
             return {}
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            self._damaged.add(device)
-            self._report("originals-damaged", f"{_damaged(file)} ({error})", Severity.ERROR, device=device)
+            self._bar(device, "originals-damaged", _damaged(file), f" ({error})")
             return {}
+        if kept.device != self._now[device]:
+            self._bar(device, "originals-foreign", _foreign(file, device, kept.actuators))
+            return {}
+        return kept.actuators
+
+    def _bar(self, device: str, kind: str, why: str, more: str = "") -> None:
+        self._barred[device] = why
+        self._report(kind, f"{why}{more}", Severity.ERROR, device=device)
 
     def _write(self, device: str, rows: Rows) -> None:
         file = self._file(device)
         try:
             if rows:
                 with whole_file(file, replace=True) as draft:
-                    draft.write(msgspec.json.encode(rows).decode())
+                    draft.write(msgspec.json.encode(Kept(self._now[device], rows)).decode())
             else:
                 file.unlink(missing_ok=True)
             _sync(self._directory)
@@ -117,13 +167,22 @@ class Originals:
             raise EdgeError(words) from None
 
     def _file(self, device: str) -> Path:
-        return self._directory / f"originals-{device}.json"
+        return self._directory / _file_name(device)
+
+
+def _file_name(device: str) -> str:
+    return f"originals-{device}.json"
 
 
 def _damaged(file: Path) -> str:
+    return f"{file} is damaged: what to give back is not known, and nothing is changed; {_BY_HAND}"
+
+
+def _foreign(file: Path, device: str, rows: Rows) -> str:
+    left = ", ".join(f"{name} at {row.ours[-1]:g} (found at {row.value:g})" for name, row in rows.items())
     return (
-        f"{file} is damaged: what to give back is not known, and nothing is changed; "
-        "set the actuators as they should be, then delete the file"
+        f"{file} is of another device than {device} is now: that one was left with {left}, and nothing is "
+        f"changed; configure {device} as it was to have it given back, or {_BY_HAND}"
     )
 
 

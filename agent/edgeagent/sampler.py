@@ -165,7 +165,8 @@ class Sampler(threading.Thread):
 
     def _open(self) -> Sequence[Channel]:
         channels = self.sensor.open()
-        if self._opened(self.device, self.sensor):
+        # One that was ended meanwhile is given nothing back: its name is another device's by now.
+        if not self._ended.is_set() and self._opened(self.device, self.sensor):
             self.sensor.close()  # what it can be set to may follow from what it was at
             channels = self.sensor.open()
         return channels

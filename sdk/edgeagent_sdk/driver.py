@@ -185,6 +185,9 @@ class Sensor(ABC):
     #: Age of the values that the last `read` returned, in seconds; a driver whose device buffers sets it.
     age_s: float = 0.0
 
+    #: Once open: the device's own serial number or UUID, where the driver knows one that it always tells.
+    identity: str = ""
+
     def __init__(self, host: Host, options: Any) -> None:
         self.host = host
         self.options = options

@@ -15,11 +15,14 @@ import pytest
 
 from edgeagent import control as module
 from edgeagent import originals
-from edgeagent_sdk.driver import Actuator
+from edgeagent.config import DeviceConfig
+from edgeagent.fingerprint import fingerprint
+from edgeagent_sdk.driver import Actuator, Options
 from edgeagent_sdk.messages import Outcome
+from tests import desk as desk_module
 from tests.services import wait_until
 
-from .test_control import Desk, Leased, Plain, World, void
+from .test_control import Desk, Device, Leased, Plain, World, void
 
 
 class Lasting(Plain):
@@ -66,7 +69,8 @@ def file(path: Path) -> Path:
 
 def left_behind(path: Path, value: float = 300.0, ours: float = 200.0, boot: str = "boot") -> World:
     """The world after an agent that was killed under a lease."""
-    file(path).write_text(json.dumps({"limit": {"value": value, "ours": [ours], "boot": boot}}))
+    row = {"value": value, "ours": [ours], "boot": boot}
+    file(path).write_text(json.dumps({"device": fingerprint("psu", Options()), "actuators": {"limit": row}}))
     world = World()
     world.value = ours
     return world
@@ -78,7 +82,7 @@ def test_it_is_on_the_disk_before_the_first_change_and_gone_in_the_end(tmp_path:
 
     class Watched(Plain):
         def set(self, value: float) -> None:
-            saved.append(json.loads(file(tmp_path).read_text())["limit"])
+            saved.append(json.loads(file(tmp_path).read_text())["actuators"]["limit"])
             super().set(value)
 
     with running(tmp_path, world, Watched) as desk:
@@ -165,9 +169,10 @@ def test_an_original_of_an_earlier_run_stays_the_original_under_a_new_lease(tmp_
         b"\xff\xfe",
         b"{",
         b"[]",
-        b'{"limit": {}}',
-        b'{"limit": {"value": "x"}}',
-        b'{"limit": {"value": 300.0, "ours": [], "boot": ""}}',
+        b'{"device": "", "actuators": {"limit": {}}}',
+        b'{"device": "", "actuators": {"limit": {"value": "x"}}}',
+        b'{"device": "", "actuators": {"limit": {"value": 300.0, "ours": [], "boot": ""}}}',
+        b'{"limit": {"value": 300.0, "ours": [200.0], "boot": "boot"}}',
     ],
 )
 def test_a_damaged_file_stops_changes_until_somebody_has_looked(tmp_path: Path, content: bytes) -> None:
@@ -342,3 +347,192 @@ def test_a_lease_that_yields_ends_when_somebody_else_decides(tmp_path: Path, kin
         assert world.holds == 450.0 and desk.control.reverts == 1
         assert desk.reports.kinds[:3] == ["lease-began", "actuator-reverted", "lease-ended"]
         assert desk.reports.messages[2].endswith("ended: it yields to who has set it")
+
+
+class Address(Options):
+    """Where a device is, and what does not tell one from another."""
+
+    port: int = 502
+    unit: int = 1
+    password: str = ""
+    password_file: str = ""
+
+
+class Unit(Device):
+    """Says who it is."""
+
+    def __init__(self, world: World, identity: str = "") -> None:
+        super().__init__(world, Plain)
+        self._says = identity
+
+    def open(self) -> Any:
+        self.identity = self._says
+        return super().open()
+
+
+def unit(world: World, options: Options, identity: str = "", **keys: Any) -> DeviceConfig:
+    keys = {"name": "psu", "driver": "pdu"} | keys
+    return DeviceConfig(
+        interval_s=0.05, sensor=lambda host, _: Unit(world, identity), options=options, **keys
+    )
+
+
+@contextmanager
+def at_work(path: Path, config: DeviceConfig) -> Iterator[desk_module.Desk]:
+    made = desk_module.Desk(config, "limit", path)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def killed(path: Path, config: DeviceConfig, world: World) -> bytes:
+    """What an agent that is killed under a lease leaves on the disk, and in the device."""
+    with at_work(path, config) as desk:
+        assert desk.cap(200.0).outcome is Outcome.APPLIED
+        left = file(path).read_bytes()
+    file(path).write_bytes(left)
+    world.value = 200.0
+    return left
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"options": Address(port=503)},
+        {"options": Address(unit=2)},
+        {"options": Address(), "driver": "ups"},
+        {"options": Address(), "identity": "serial number 2"},
+    ],
+)
+def test_what_one_device_was_found_at_is_never_given_to_another(tmp_path: Path, other: Any) -> None:
+    first, second = World(), World()
+    left = killed(tmp_path, unit(first, Address(), "serial number 1"), first)
+    second.value = 200.0  # by its own operator
+    with at_work(tmp_path, unit(second, **({"identity": "serial number 1"} | other))) as desk:
+        wait_until(lambda: desk.told("originals-foreign"), "its event")
+        assert "that one was left with limit at 200 (found at 300)" in desk.reports.messages[0]
+        outcome, _, why = desk.cap(210.0)
+        assert outcome is Outcome.REFUSED and "is of another device" in why and "delete the file" in why
+        time.sleep(0.3)
+    assert second.calls == [] and second.value == 200.0 and file(tmp_path).read_bytes() == left
+    assert desk.reports.kinds == ["originals-foreign"]
+    with at_work(tmp_path, unit(first, Address(), "serial number 1")) as desk:
+        wait_until(lambda: desk.told("actuator-restored"), "the first one is back")
+        assert first.value == 300.0 and not file(tmp_path).exists()
+
+
+def test_a_device_put_in_anothers_place_at_a_reload_gets_nothing_either(tmp_path: Path) -> None:
+    first, second = World(), World()
+    second.value = 200.0
+    with at_work(tmp_path, unit(first, Address())) as desk:
+        desk.cap(200.0)
+        first.trouble = "the bus is stuck"
+        desk.reload(unit(second, Address(port=503)))
+        wait_until(lambda: desk.told("originals-foreign"), "its event")
+        time.sleep(0.3)
+        assert second.calls == [] and file(tmp_path).exists()
+        first.trouble = ""
+        desk.reload(unit(first, Address()))
+        wait_until(lambda: first.value == 300.0, "the first one is back")
+        wait_until(lambda: not file(tmp_path).exists(), "it is settled")
+        assert desk.cap(210.0).outcome is Outcome.APPLIED
+
+
+def test_a_secret_that_has_changed_makes_no_other_device_and_is_not_on_the_disk(tmp_path: Path) -> None:
+    world = World()
+    left = killed(tmp_path, unit(world, Address(password="tomato")), world)
+    assert b"tomato" not in left
+    with at_work(tmp_path, unit(world, Address(password="potato"))) as desk:
+        wait_until(lambda: desk.told("actuator-restored"), "it is back")
+
+
+def test_originals_whose_device_is_not_configured_are_told(tmp_path: Path) -> None:
+    left_behind(tmp_path)
+    orphan = tmp_path / "originals-rack.json"
+    file(tmp_path).rename(orphan)
+    with running(tmp_path, World()) as desk:
+        desk.reload(desk.config)
+        assert desk.reports.kinds == ["originals-orphaned"]
+        (words,) = desk.reports.messages
+        assert str(orphan) in words and "configure it under that name again" in words
+        assert orphan.exists()
+
+
+class Pair(Device):
+    """Two limits, of which the lower never exceeds the upper; the kernel's frequencies are like that."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, Plain)
+        self.at = {"low": 200.0, "high": 300.0}
+
+    def actuators(self) -> Any:
+        return [Bound(self.world, self.at, name) for name in self.at]
+
+
+class Bound(Plain):
+    """One of them."""
+
+    def __init__(self, world: World, at: dict[str, float], name: str) -> None:
+        super().__init__(world)
+        self.at, self.info = at, self.info._replace(name=name)
+
+    def get(self) -> float:
+        return self.at[self.info.name]
+
+    def set(self, value: float) -> None:
+        self.world.call(self.info.name, value)
+        bound = min(value, self.at["high"]) if self.info.name == "low" else max(value, self.at["low"])
+        self.at[self.info.name] = bound
+
+
+@pytest.mark.parametrize("way", ["end", "kill"])
+@pytest.mark.parametrize("lent", [[("low", 100.0), ("high", 150.0)], [("high", 450.0), ("low", 400.0)]])
+def test_limits_that_lean_on_each_other_go_back_in_the_reverse_order(
+    tmp_path: Path, way: str, lent: list[tuple[str, float]]
+) -> None:
+    pair = Pair(World())
+    config = DeviceConfig(
+        name="psu", driver="cpu", interval_s=0.05, sensor=lambda host, _: pair, options=Options()
+    )
+    with at_work(tmp_path, config) as desk:
+        for name, value in lent:
+            count = len(desk.answers)
+            body = {"device": "psu", "actuator": name, "value": value, "lease_s": 60.0}
+            desk.control.cap(body, desk.answer)
+            assert desk.wait(count).outcome is Outcome.APPLIED
+        left, capped = file(tmp_path).read_bytes(), dict(pair.at)
+    if way == "kill":
+        file(tmp_path).write_bytes(left)
+        pair.at.update(capped)
+        with at_work(tmp_path, config) as desk:
+            wait_until(lambda: not file(tmp_path).exists(), "it is settled")
+    assert pair.at == {"low": 200.0, "high": 300.0} and "actuator-left" not in desk.reports.kinds
+
+
+def test_a_device_that_hangs_is_asked_to_let_go_once_not_each_turn(tmp_path: Path) -> None:
+    world = World()
+    with running(tmp_path, world) as desk:
+        desk.cap(200.0)
+        world.free.clear()
+        desk.control.release({"device": "psu", "actuator": "limit"}, desk.answer)
+        time.sleep(1.0)  # ten turns
+        assert desk.devices.sampler("psu")._orders.qsize() <= 2
+        world.free.set()
+        wait_until(lambda: not file(tmp_path).exists(), "it is given back")
+        assert world.value == 300.0
+
+
+def test_what_another_device_held_up_is_not_taken_for_the_new_ones_original(tmp_path: Path) -> None:
+    first, second = World(), World()
+    second.value = 300.0
+    with at_work(tmp_path, unit(first, Address())) as desk:
+        first.free.clear()
+        body = {"device": "psu", "actuator": "limit", "value": 200.0, "lease_s": 60.0}
+        desk.control.cap(body, desk.answer)
+        time.sleep(0.1)
+        desk.reload(unit(second, Address(port=503)))
+        wait_until(lambda: bool(desk.devices.sampler("psu").actuators), "the second one is open")
+        first.free.set()
+        time.sleep(0.3)
+        assert first.calls == second.calls == [] and not file(tmp_path).exists()

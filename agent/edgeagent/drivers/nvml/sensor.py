@@ -61,7 +61,7 @@ class NvmlSensor(Sensor):
                 "name the GPU by its UUID in the option `gpu`, and restart the agent",
                 retry_s=60.0,
             )
-        self._uuid = gpu.uuid
+        self.identity = self._uuid = gpu.uuid
         self._measurements = measurements(library, gpu.handle)
         if self._totals is None or self._lock is None:
             boot_id = text(self.host.path("/proc/sys/kernel/random/boot_id"))
