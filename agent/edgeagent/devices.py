@@ -6,18 +6,18 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
-from functools import partial
+from itertools import count
 from typing import Any
 
 from edgeagent.clock import Clock
 from edgeagent.config import DeviceConfig
+from edgeagent.neighbours import Neighbours
 from edgeagent.report import Report
 from edgeagent.sampler import Deliver, Opened, Sampler
 from edgeagent.schedule import Schedule, jitter
 from edgeagent.stream import Rules
 from edgeagent_sdk.channel import Fault
-from edgeagent_sdk.driver import Host, Sensor, Source
+from edgeagent_sdk.driver import Host, Sensor
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.messages import ActuatorDescription, ChannelInfo, Severity
 from edgeagent_sdk.names import Identity
@@ -32,7 +32,11 @@ _STOOD_S = 2.0
 
 
 class Devices:
-    """Every device in a thread of its own. `apply` and `stop` are for one thread."""
+    """Every device in a thread of its own. `apply` and `stop` are for one thread.
+
+    Attributes:
+        version: another number after each change of the devices or of their channels.
+    """
 
     def __init__(
         self,
@@ -46,9 +50,12 @@ class Devices:
         report: Report,
     ) -> None:
         self._identity, self._clock = identity, clock
-        self._host = replace(host, readings=self)
-        self._deliver, self._opened, self._changed, self._report = deliver, opened, changed, report
+        self._host = host
+        self._deliver, self._opened, self._tell_change, self._report = deliver, opened, changed, report
         self._running: dict[str, tuple[DeviceConfig, Sampler]] = {}
+        self._wanted: Sequence[DeviceConfig] = ()
+        self._changes = count(1)
+        self.version = 0
         self._ended_faults = self._ended_overruns = 0
         self._checked_s: float | None = None
 
@@ -64,10 +71,12 @@ class Devices:
 
     def apply(self, wanted: Sequence[DeviceConfig]) -> None:
         """Start, stop and replace threads until exactly `wanted` runs; what is unchanged runs on."""
+        self._wanted = wanted
         self._end(self.leaving(wanted))
         for config in wanted:
             if config.name not in self._running:
-                self.start(config, config.sensor(self._host, config.options))
+                host = replace(self._host, readings=Neighbours(self, config.name))
+                self.start(config, config.sensor(host, config.options))
         self._changed()
 
     def leaving(self, wanted: Sequence[DeviceConfig]) -> list[str]:
@@ -133,15 +142,10 @@ class Devices:
             for channel, value in zip(sampler.stream.channels, sampler.stream.values, strict=True)
         ]
 
-    def find(self, pattern: str) -> list[Source]:
-        """The channels that match ``device/quantity/name``, for drivers that read other devices."""
-        return [
-            Source(sampler.device, channel, partial(sampler.latest, channel.key))
-            for sampler in self._samplers()
-            if sampler.stream
-            for channel in sampler.stream.channels
-            if fnmatchcase("/".join((sampler.device, *channel.key)), pattern)
-        ]
+    def sources(self) -> dict[str, Sampler | None]:
+        """Every device that runs or is to run; None for one that has no thread at the moment."""
+        wanted: dict[str, Sampler | None] = {config.name: None for config in self._wanted}
+        return wanted | {sampler.device: sampler for sampler in self._samplers()}
 
     def channels(self) -> list[ChannelInfo]:
         """All channels, as `describe` tells them."""
@@ -192,6 +196,11 @@ class Devices:
         if running is None:
             raise EdgeError(f"no device {device!r}; {nearest(device, list(self._running))}")
         return running
+
+    def _changed(self) -> None:
+        # Each call gets a number of its own, whichever threads call at once: none goes unseen.
+        self.version = next(self._changes)
+        self._tell_change()
 
     def _samplers(self) -> list[Sampler]:
         return [sampler for _, sampler in list(self._running.values())]

@@ -91,6 +91,16 @@ class _Rows(NamedTuple):
 
     rows: list[Row]
 
+    @property
+    def version(self) -> int:
+        """Always the same: what is read once does not change."""
+        return 0
+
+    def waiting(self, pattern: str) -> list[str]:
+        """The devices that could match, but failed as a whole."""
+        device = pattern.partition("/")[0]
+        return [row.device for row in self.rows if not row.channel and fnmatchcase(row.device, device)]
+
     def find(self, pattern: str) -> list[Source]:
         """The channels that match ``device/quantity/name``."""
         return [

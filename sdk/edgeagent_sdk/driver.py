@@ -43,8 +43,23 @@ class Source(NamedTuple):
 class Readings(Protocol):
     """What the node's other devices read."""
 
+    @property
+    def version(self) -> int:
+        """Another number whenever devices come or go or change their channels: time to `find` anew."""
+        ...
+
     def find(self, pattern: str) -> Sequence[Source]:
-        """The channels that match ``device/quantity/name``, with ``*`` and ``?``; those known by now."""
+        """The channels that match ``device/quantity/name``, with ``*`` and ``?``; those known by now.
+
+        A device that itself reads others is found by its full name only, so that nothing counts twice.
+
+        Raises:
+            DriverError: the pattern names the device that asks.
+        """
+        ...
+
+    def waiting(self, pattern: str) -> Sequence[str]:
+        """The devices that could have channels that match, but are not open yet."""
         ...
 
 

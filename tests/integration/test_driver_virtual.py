@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,10 +32,12 @@ gap_s = 5
 class _Machine(Machine):
     """With a virtual device."""
 
+    more = ""  # channels of it
+
     def configure(self) -> None:
         super().configure()
         with self.config.open("a") as file:
-            file.write(_VIRTUAL)
+            file.write(_VIRTUAL + self.more)
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def broker(tmp_path: Path) -> Iterator[Service]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, broker: Service) -> Machine:
+def machine(tmp_path: Path, broker: Service) -> _Machine:
     return _Machine(tmp_path, broker.url)
 
 
@@ -84,6 +87,24 @@ def test_an_input_that_fails_fails_what_is_made_of_it(machine: Machine, broker: 
         more = len(taken.readings)
         wait_until(lambda: len(taken.readings) > more + 10, "other readings")
     assert len(_values(taken, "rise")) <= count + 1
+
+
+def test_a_device_that_a_reload_brings_is_taken_in_and_a_bad_expression_fails_alone(
+    machine: _Machine, broker: Service
+) -> None:
+    machine.more = (
+        '"temperature/all" = "max({chip*/temperature/temp1})"\n"temperature/bad" = "1 [K] * 1e300 ** 2"\n'
+    )
+    with responder(broker.url) as taken, machine.agent() as agent:
+        wait_until(lambda: len(_values(taken, "all")) > 2, "values")
+        before = _values(taken, "all")[-1]
+        (machine.root / "sys/class/hwmon/hwmon1/temp1_input").write_text("71000\n")
+        machine.chips = 2
+        machine.configure()
+        agent.signal(signal.SIGHUP)
+        wait_until(lambda: _values(taken, "all")[-1] == pytest.approx(71.0), "the new chip's temperature")
+    assert before < 71.0
+    assert not _values(taken, "bad")
 
 
 def test_a_single_pass_reads_it_after_the_others(machine: Machine, broker: Service) -> None:

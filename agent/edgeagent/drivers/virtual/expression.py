@@ -29,6 +29,9 @@ _ICE_K: Final = 273.15
 _CELSIUS: Final = "Cel"
 
 _DEPTH_MAX: Final = 30
+_TOKENS_MAX: Final = 1000
+_EXPONENT_MAX: Final = 16
+_UNIT_MAX: Final = 100
 
 
 class ExpressionError(EdgeError):
@@ -145,27 +148,31 @@ class Expression:
 
     def _sum(self) -> Term:
         left = self._product()
-        while (sign := self._peek()) in ("+", "-"):
+        parts = [(left.value, 1)]
+        while (token := self._peek()) in ("+", "-"):
             self._next()
-            left = self._added(left, self._product(), 1 if sign == "+" else -1)
+            right, sign = self._product(), 1 if token == "+" else -1
+            parts.append((right.value, sign))
+            left = Term(self._added(left.measure, right.measure, sign), _Sum(parts))
         return left
 
-    def _added(self, left: Term, right: Term, sign: int) -> Term:
-        if left.measure.dimension != right.measure.dimension:
+    def _added(self, left: Measure, right: Measure, sign: int) -> Measure:
+        if left.dimension != right.dimension:
             verb = "added to" if sign > 0 else "subtracted from"
-            raise self._error(f"{right.measure} cannot be {verb} {left.measure}")
-        measure = Measure(left.measure.dimension, left.measure.points + sign * right.measure.points)
-        a, b = left.value, right.value
-        return Term(measure, lambda v, t: a(v, t) + sign * b(v, t))
+            raise self._error(f"{right} cannot be {verb} {left}")
+        return Measure(left.dimension, left.points + sign * right.points)
 
     def _product(self) -> Term:
         left = self._power()
-        while (sign := self._peek()) in ("*", "/"):
+        parts = [(left.value, 1)]
+        while (token := self._peek()) in ("*", "/"):
             self._next()
-            left = self._multiplied(left, self._power(), 1 if sign == "*" else -1)
+            right, power = self._power(), 1 if token == "*" else -1
+            parts.append((right.value, power))
+            left = Term(self._multiplied(left, right, power), _Product(parts))
         return left
 
-    def _multiplied(self, left: Term, right: Term, power: int) -> Term:
+    def _multiplied(self, left: Term, right: Term, power: int) -> Measure:
         if power > 0 and right.measure.points:
             left, right = right, left
         pure = _pure(right)
@@ -173,10 +180,7 @@ class Expression:
             raise self._error("a temperature is a point on a scale; multiply a difference of two instead")
         unit = Unit(1.0, left.measure.dimension).times(Unit(1.0, right.measure.dimension), power)
         points = left.measure.points * (pure or 0.0) ** power if left.measure.points else 0.0
-        a, b = left.value, right.value
-        if power > 0:
-            return Term(Measure(unit.dimension, points), lambda v, t: a(v, t) * b(v, t))
-        return Term(Measure(unit.dimension, points), lambda v, t: _divide(a(v, t), b(v, t)))
+        return Measure(unit.dimension, points)
 
     def _power(self) -> Term:
         base = self._atom()
@@ -187,6 +191,8 @@ class Expression:
         exponent = self._next()
         if not exponent.isdigit() or base.measure.points:
             raise self._error("** takes an integer, and no temperature")
+        if len(exponent) > 2 or int(exponent) > _EXPONENT_MAX:
+            raise self._error(f"an exponent is at most {_EXPONENT_MAX}")
         n = sign * int(exponent)
         value = base.value
         dimension = Unit(1.0, base.measure.dimension).to_the(n).dimension
@@ -228,13 +234,19 @@ class Expression:
         if self._peek().startswith("["):
             unit = self._unit(self._next()[1:-1])
         value = number * unit.factor
+        if not math.isfinite(value):
+            raise self._error("a number is too large")
         return Term(Measure(unit.dimension), _Constant(value))
 
     def _unit(self, text: str) -> Unit:
+        if len(text) > _UNIT_MAX:
+            raise self._error(f"a unit takes more than {_UNIT_MAX} characters")
         try:
             return parse_unit(text)
         except UnitError as error:
             raise self._error(str(error)) from None
+        except ArithmeticError:
+            raise self._error(f"unit {text!r} is out of range") from None
 
     def _single(self, token: str) -> Term:
         terms = self._channels(token)
@@ -338,6 +350,33 @@ class _Constant:
         return self.number
 
 
+@dataclass(frozen=True)
+class _Sum:
+    """Parts with their signs; a loop, so that a long sum is no deep one."""
+
+    parts: Sequence[tuple[Callable[[Values, float], float], int]]
+
+    def __call__(self, values: Values, at_s: float) -> float:
+        total = 0.0
+        for part, sign in self.parts:
+            total += sign * part(values, at_s)
+        return total
+
+
+@dataclass(frozen=True)
+class _Product:
+    """Parts, each multiplied by (1) or divided by (-1)."""
+
+    parts: Sequence[tuple[Callable[[Values, float], float], int]]
+
+    def __call__(self, values: Values, at_s: float) -> float:
+        product = 1.0
+        for part, power in self.parts:
+            value = part(values, at_s)
+            product = product * value if power > 0 else _divide(product, value)
+        return product
+
+
 def _pure(term: Term) -> float | None:
     """The number that a term is, if it is one without a unit."""
     return term.value.number if isinstance(term.value, _Constant) and term.measure == _NUMBER else None
@@ -376,6 +415,8 @@ def _tokens(text: str) -> list[str]:
         if not match:
             raise ExpressionError(f"{text!r}: not understood from {text[at:]!r} on")
         tokens.append(match[1])
+        if len(tokens) > _TOKENS_MAX:
+            raise ExpressionError(f"{text[:40]!r}…: more than {_TOKENS_MAX} words and signs; use * in sum(…)")
         at = match.end()
     if not tokens:
         raise ExpressionError("an empty expression")

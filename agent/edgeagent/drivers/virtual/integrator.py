@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from edgeagent.drivers.counter import WrapCounter
 
 
@@ -21,14 +23,25 @@ class Integrator:
         self._last: tuple[float, float] | None = None
 
     def add(self, value: float, at_s: float) -> float:
-        """Take the value of the monotonic time `at_s`; the total, which never falls."""
+        """Take the value of the monotonic time `at_s`; the total, which never falls.
+
+        NaN for a value that is no finite number, which makes a gap: a total that took it in were lost.
+        """
+        if not math.isfinite(value):
+            self.skip()
+            return math.nan
         if self._last is not None:
             before, since_s = self._last
             elapsed_s = at_s - since_s
             if 0 < elapsed_s <= self._gap_s:
-                self.counter.total += max(0.0, (before + value) / 2 * elapsed_s)
+                gained = max(0.0, (before / 2 + value / 2) * elapsed_s)
+                self.counter.total += gained if math.isfinite(gained) else 0.0
         self._last = (value, at_s)
         return self.counter.total
+
+    def go_on_from(self, other: Integrator) -> None:
+        """Take up where `other`, of the same value, is: no gap."""
+        self._last = other._last
 
     def skip(self) -> None:
         """There is no value now: a gap, however short."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
 
-from edgeagent.drivers.counter import TotalsFile, WrapCounter
-from edgeagent.drivers.sysfs import text
 from edgeagent.drivers.virtual.expression import ChannelMissing, Expression, ExpressionError, Input
 from edgeagent.drivers.virtual.integrator import Integrator
+from edgeagent.drivers.virtual.totals import Totals
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Host, Options, Readings, Sensor, Source
-from edgeagent_sdk.errors import DriverError
+from edgeagent_sdk.errors import DriverError, EdgeError
 from edgeagent_sdk.plugins import nearest
 from edgeagent_sdk.quantities import QUANTITIES, Kind
 
@@ -37,12 +36,19 @@ class VirtualOptions(Options):
     ] = 60.0
 
 
-class _Output(NamedTuple):
-    """One channel: where its inputs stand among all sources, and how its value comes about."""
+_Key = tuple[str, str, str]
+"""Device, quantity and channel of an input."""
 
-    places: list[int]
-    evaluate: Callable[[Sequence[float], float], float]
-    integrators: list[Integrator]
+
+@dataclass
+class _Output:
+    """One channel: what it takes, and how its value comes about; or why it has none for now."""
+
+    inputs: list[_Key] = field(default_factory=list)
+    evaluate: Callable[[Sequence[float], float], float] = lambda values, at_s: math.nan
+    integrators: list[Integrator] = field(default_factory=list)
+    trouble: Fault | None = None
+    waits: bool = False
 
 
 class VirtualSensor(Sensor):
@@ -55,91 +61,113 @@ class VirtualSensor(Sensor):
     def __init__(self, host: Host, options: VirtualOptions) -> None:
         super().__init__(host, options)
         self.options: VirtualOptions = options
-        # Another formula is another quantity: it begins a total of its own.
-        key = zlib.crc32(repr(sorted(options.channels.items())).encode())
-        state = host.state_dir and host.state_dir / f"virtual-{key:08x}.json"
-        self._totals = TotalsFile(state, text(host.path("/proc/sys/kernel/random/boot_id")))
-        self._sources: dict[tuple[str, str, str], Source] = {}
-        self._outputs: list[_Output] = []
+        self._totals: dict[str, Totals] = {}
+        self._sources: dict[_Key, Source] = {}
+        self._outputs: dict[str, _Output] = {}
+        self._version = 0
 
     def open(self) -> Sequence[Channel]:
-        """Find the channels that the expressions name, and check the units."""
-        readings = self.host.readings
-        if readings is None:
-            raise DriverError("other channels can only be had inside an agent", "try: edgeagent run")
+        """Find the channels that the expressions name; devices that open at the same time are awaited."""
+        readings = self._readings()
+        channels = [_channel(key, formula) for key, formula in self.options.channels.items()]
+        if not self._totals:
+            self._totals = {key: Totals(self.host, key, text) for key, text in self.options.channels.items()}
         deadline_s = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                return self._bind(readings)
-            except ChannelMissing as error:
-                if time.monotonic() > deadline_s:
-                    raise DriverError(str(error), retry_s=1.0) from None
-                time.sleep(_LOOK_S)
-            except ExpressionError as error:
-                raise DriverError(str(error)) from None
+        self._bind(readings)
+        while any(output.waits for output in self._outputs.values()) and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_S)
+            self._bind(readings)
+        return channels
 
     def read(self) -> Sequence[Value]:
-        """Every expression's value; its fault if one of its inputs has none."""
+        """Every expression's value; its fault if it has none, or one of its inputs has none."""
+        readings = self._readings()
+        if readings.version != self._version:
+            self._bind(readings)
         now_s = time.monotonic()
-        latest = [source.latest() for source in self._sources.values()]
-        self.age_s = max((age_s for _, age_s in latest), default=0.0)
-        inputs = [value for value, _ in latest]
-        values = [_value(output, inputs, now_s) for output in self._outputs]
-        self._totals.save(self._counters())
+        latest = {key: source.latest() for key, source in self._sources.items()}
+        self.age_s = max((age_s for _, age_s in latest.values()), default=0.0)
+        inputs = {key: value for key, (value, _) in latest.items()}
+        values = [_value(output, inputs, now_s) for output in self._outputs.values()]
+        for totals in self._totals.values():
+            totals.save()
         return values
 
     def close(self) -> None:
         """Keep the totals."""
-        if self._outputs:
-            self._totals.save(self._counters(), now=True)
-        self._outputs = []
+        for totals in self._totals.values():
+            totals.save(now=True)
+        self._outputs = {}
 
-    def _bind(self, readings: Readings) -> list[Channel]:
-        self._sources, self._outputs = {}, []
-        channels = [self._bound(readings, key, text) for key, text in self.options.channels.items()]
-        self._totals.restore(self._counters())
-        return channels
+    def _readings(self) -> Readings:
+        if self.host.readings is None:
+            raise DriverError("other channels can only be had inside an agent", "try: edgeagent run")
+        return self.host.readings
 
-    def _bound(self, readings: Readings, key: str, formula: str) -> Channel:
-        quantity, _, name = key.partition("/")
-        if quantity not in QUANTITIES or not name:
-            hint = nearest(quantity, list(QUANTITIES))
-            raise DriverError(f"channels: {key!r} is not quantity/name; {hint}")
-        channel = Channel(name, quantity, description=formula)
-        expression = Expression(formula, lambda pattern: self._look_up(readings, pattern), self.options.gap_s)
-        if channel.quantity.kind is Kind.COUNTER and not expression.integrators:
-            self._check_counters(expression)
-        places = [list(self._sources).index(each[:3]) for each in expression.inputs]
-        evaluate = expression.to(channel.quantity.unit)
-        self._outputs.append(_Output(places, evaluate, expression.integrators))
-        return channel
+    def _bind(self, readings: Readings) -> None:
+        self._version = readings.version  # before the look: what changes meanwhile makes another
+        before, self._sources = self._outputs, {}
+        self._outputs = {key: self._output(readings, key) for key in self.options.channels}
+        for key, output in self._outputs.items():
+            if key in before and before[key].inputs == output.inputs:
+                for new, old in zip(output.integrators, before[key].integrators, strict=False):
+                    new.go_on_from(old)
 
-    def _check_counters(self, expression: Expression) -> None:
-        """Only counters make a counter, unless something is integrated."""
-        for each in expression.inputs:
-            if QUANTITIES[each.quantity].kind is not Kind.COUNTER:
-                raise DriverError(f"{expression.text!r}: {each.quantity} is no counter; use integral(…)")
-
-    def _look_up(self, readings: Readings, pattern: str) -> list[Input]:
-        found = readings.find(pattern)
-        for source in found:
-            self._sources[source.device, *source.channel.key] = source
-        return [Input(s.device, *s.channel.key, s.channel.quantity.unit) for s in found]
-
-    def _counters(self) -> Mapping[str, WrapCounter]:
-        return {
-            f"{key} {i}": integrator.counter
-            for key, output in zip(self.options.channels, self._outputs, strict=False)
-            for i, integrator in enumerate(output.integrators)
-        }
+    def _output(self, readings: Readings, key: str) -> _Output:
+        """An expression, bound; what is wrong with one is no other's trouble."""
+        formula = self.options.channels[key]
+        sources: dict[_Key, Source] = {}
+        try:
+            expression = Expression(formula, lambda p: _look_up(readings, p, sources), self.options.gap_s)
+            channel = _channel(key, formula)
+            if channel.quantity.kind is Kind.COUNTER and not expression.integrators:
+                _check_counters(expression)
+            evaluate = expression.to(channel.quantity.unit)
+        except (EdgeError, ArithmeticError, ValueError) as error:
+            return _Output(trouble=Fault(str(error)), waits=isinstance(error, ChannelMissing))
+        self._sources |= sources
+        self._totals[key].lend(expression.integrators)
+        return _Output([each[:3] for each in expression.inputs], evaluate, expression.integrators)
 
 
-def _value(output: _Output, inputs: Sequence[Value], now_s: float) -> Value:
-    chosen = [inputs[place] for place in output.places]
-    fault = next((value for value in chosen if isinstance(value, Fault)), None)
-    if fault is None:
-        value = output.evaluate([value for value in chosen if not isinstance(value, Fault)], now_s)
-        return Fault("a division by 0, or a root of less") if math.isnan(value) else value
-    for integrator in output.integrators:
-        integrator.skip()
-    return fault
+def _channel(key: str, formula: str) -> Channel:
+    quantity, _, name = key.partition("/")
+    if quantity not in QUANTITIES or not name:
+        hint = nearest(quantity, list(QUANTITIES))
+        raise DriverError(f"channels: {key!r} is not quantity/name; {hint}")
+    return Channel(name, quantity, description=formula)
+
+
+def _check_counters(expression: Expression) -> None:
+    """Only counters make a counter, unless something is integrated."""
+    for each in expression.inputs:
+        if QUANTITIES[each.quantity].kind is not Kind.COUNTER:
+            raise ExpressionError(f"{expression.text!r}: {each.quantity} is no counter; use integral(…)")
+
+
+def _look_up(readings: Readings, pattern: str, sources: dict[_Key, Source]) -> list[Input]:
+    if waiting := readings.waiting(pattern):
+        raise ChannelMissing(f"{{{pattern}}} waits for {', '.join(waiting)}, not open yet")
+    found = readings.find(pattern)
+    for source in found:
+        sources[source.device, *source.channel.key] = source
+    return [Input(s.device, *s.channel.key, s.channel.quantity.unit) for s in found]
+
+
+def _value(output: _Output, inputs: dict[_Key, Value], now_s: float) -> Value:
+    chosen = [inputs[key] for key in output.inputs]
+    numbers = [value for value in chosen if not isinstance(value, Fault)]
+    fault = output.trouble or next((value for value in chosen if isinstance(value, Fault)), None)
+    result = fault or _computed(output, numbers, now_s)
+    if isinstance(result, Fault):
+        for integrator in output.integrators:
+            integrator.skip()
+    return result
+
+
+def _computed(output: _Output, numbers: Sequence[float], now_s: float) -> Value:
+    try:
+        value = output.evaluate(numbers, now_s)
+    except (ArithmeticError, ValueError) as error:
+        return Fault(f"cannot be computed: {error}")
+    return Fault("a division by 0, or a root of less") if math.isnan(value) else value

@@ -118,7 +118,14 @@ MISTAKES = [
     ("1 ** 0.5", "1", "takes an integer"),
     ("1 & 1", "1", "not understood from ' & 1' on"),
     ("(" * 31 + "1" + ")" * 31, "1", "nested more than 30 deep"),
-    ("-" * 5000 + "1", "1", "nested more than 30 deep"),
+    ("-" * 900 + "1", "1", "nested more than 30 deep"),
+    ("-" * 5000 + "1", "1", "more than 1000 words"),
+    (" + ".join(["1"] * 1500), "1", "more than 1000 words"),
+    ("10 ** 17", "1", "an exponent is at most 16"),
+    ("10 ** -" + "9" * 5000, "1", "an exponent is at most 16"),
+    ("9" * 400, "1", "a number is too large"),
+    ("1 [km999]", "m", "is out of range"),
+    ("1 [" + "(" * 5000 + "]", "1", "more than 100 characters"),
 ]
 
 
@@ -135,6 +142,17 @@ def test_any_text_is_an_expression_or_refused_in_words(text: str) -> None:
         Expression(text, lookup)
     except EdgeError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize("sign", ["+", "-", "*", "/"])
+def test_a_long_chain_is_no_deep_one(sign: str) -> None:
+    assert math.isfinite(evaluate(sign.join(["1"] * 500), "1"))
+
+
+def test_an_integral_outlives_what_is_no_number() -> None:
+    integral = Expression("integral({a/power/in})", lookup).to("J")
+    totals = [integral([power_w], float(i)) for i, power_w in enumerate([1.0, 1.0, math.inf, 1.0, 1.0])]
+    assert totals == pytest.approx([0.0, 1.0, math.nan, 1.0, 2.0], nan_ok=True)
 
 
 finite = st.floats(-1e9, 1e9)
