@@ -47,7 +47,7 @@ class Survey(NamedTuple):
     @property
     def absent(self) -> list[str]:
         """The drivers that found nothing of their kind."""
-        heard = {each.driver for each in (*self.findings, *self.silent)}
+        heard = {found.driver for found in self.findings} | {silent.driver for silent in self.silent}
         return [driver for driver in installed(DRIVERS) if driver not in heard]
 
     @property
