@@ -9,8 +9,10 @@ import msgspec
 from edgeagent.drivers.credentials import secret, shown
 from edgeagent.drivers.snmp.keys import User
 from edgeagent.drivers.snmp.message import Community, Security
+from edgeagent.drivers.snmp.profile import AUTO, load
 from edgeagent.drivers.snmp.session import Session
 from edgeagent.drivers.snmp.usm import UserSecurity
+from edgeagent_sdk.config import ConfigError, Problem
 from edgeagent_sdk.driver import Options
 from edgeagent_sdk.errors import DriverError
 
@@ -40,7 +42,7 @@ class SnmpOptions(Options):
     port: Annotated[int, msgspec.Meta(ge=1, le=65535, description="its UDP port")] = 161
     profile: Annotated[
         str, _key("what it is: auto, the name of a shipped profile, or the path of a .toml of your own")
-    ] = "auto"
+    ] = AUTO
     tables: Annotated[
         tuple[str, ...], _key("read these tables of the profile only, e.g. outlet, inlet; empty for all")
     ] = ()
@@ -72,6 +74,19 @@ class SnmpOptions(Options):
         int,
         msgspec.Meta(ge=484, le=65_507, description="answers should not be larger; 1472 fit into one packet"),
     ] = 1400
+
+    def __post_init__(self) -> None:
+        """See that the profile is one and has the tables. Raises ConfigError."""
+        if self.profile == AUTO:
+            return  # what the device is, and so what tables it has, it must say itself
+        try:
+            profile = load(self.profile)
+        except DriverError as error:
+            raise ConfigError([Problem("", 0, "profile", str(error))]) from None
+        try:
+            profile.check_tables(self.tables)
+        except DriverError as error:
+            raise ConfigError([Problem("", 0, "tables", str(error))]) from None
 
     def __repr__(self) -> str:
         """Everything but the secrets."""

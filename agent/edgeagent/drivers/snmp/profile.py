@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,9 @@ import msgspec
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.plugins import nearest
 from edgeagent_sdk.quantities import QUANTITIES
+
+#: The option `profile`: the device is asked which of the shipped ones fits.
+AUTO = "auto"
 
 OidText = Annotated[str, msgspec.Meta(pattern=r"^[012](\.\d+)+$")]
 Code = Annotated[str, msgspec.Meta(pattern=r"^-?\d+$")]
@@ -148,6 +151,13 @@ class Profile(_Strict, frozen=True, kw_only=True):
     faults: dict[Code, str] = {}
     table: list[Table]
 
+    def check_tables(self, names: Collection[str]) -> None:
+        """Raise DriverError for the first of `names` that is none of its tables."""
+        known = [table.name for table in self.table]
+        for name in names:
+            if name not in known:
+                raise DriverError(f"the profile has no table {name!r}", nearest(name, known))
+
 
 def profiles() -> Mapping[str, Profile]:
     """The shipped profiles by name, generic ones last."""
@@ -168,7 +178,7 @@ def load(name: str) -> Profile:
             ) from None
     shipped = profiles()
     if name not in shipped:
-        raise DriverError(f"profile {name!r} is not there; {nearest(name, ['auto', *shipped])}")
+        raise DriverError(f"profile {name!r} is not there; {nearest(name, [AUTO, *shipped])}")
     return shipped[name]
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from edgeagent.drivers.snmp import ber
 from edgeagent.drivers.snmp.ber import Oid
-from edgeagent.drivers.snmp.profile import Profile, load, profiles
+from edgeagent.drivers.snmp.profile import AUTO, Profile, load, profiles
 from edgeagent.drivers.snmp.session import Session
 from edgeagent.drivers.snmp.walk import text, walk
 from edgeagent_sdk.errors import DriverError
@@ -29,8 +29,8 @@ class Identity(NamedTuple):
 
 
 def find_profile(session: Session, name: str) -> Profile:
-    """The profile called `name`; with ``"auto"``, the one that fits to the device. Raises DriverError."""
-    if name != "auto":
+    """The profile called `name`; with `AUTO`, the one that fits to the device. Raises DriverError."""
+    if name != AUTO:
         return load(name)
     shipped = profiles()
     description, object_id = session.get([_DESCRIPTION, _OBJECT_ID])

@@ -9,7 +9,6 @@ from edgeagent.drivers.snmp.actuators import OutletActuator
 from edgeagent.drivers.snmp.ber import VarValue
 from edgeagent.drivers.snmp.layout import Point, survey
 from edgeagent.drivers.snmp.options import SnmpOptions, new_session
-from edgeagent.drivers.snmp.profile import Profile
 from edgeagent.drivers.snmp.reader import Changed, Reader
 from edgeagent.drivers.snmp.recognition import UPTIME, Identity, find_profile, has_restarted, identify
 from edgeagent.drivers.snmp.session import Session
@@ -20,7 +19,6 @@ from edgeagent_sdk.driver import Host, Occurrence, Sensor
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.messages import Severity
 from edgeagent_sdk.names import slug
-from edgeagent_sdk.plugins import nearest
 
 _ENERGY = "energy"
 
@@ -50,7 +48,7 @@ class SnmpSensor(Sensor):
         options: SnmpOptions = self.options
         session = self._session = new_session(options)
         profile = find_profile(session, options.profile)
-        _check_tables(profile, options.tables)
+        profile.check_tables(options.tables)
         self._identity = identity = identify(session, profile)
         self._recognize(identity.serial_number)
         layout = survey(session, profile, options.tables)
@@ -163,13 +161,6 @@ class SnmpSensor(Sensor):
             values.append(value)
         totals.save()
         return values
-
-
-def _check_tables(profile: Profile, tables: Sequence[str]) -> None:
-    known = [table.name for table in profile.table]
-    for name in tables:
-        if name not in known:
-            raise DriverError(f"tables: the profile has no table {name!r}", nearest(name, known))
 
 
 def _instances(points: Sequence[Point]) -> list[bytes]:

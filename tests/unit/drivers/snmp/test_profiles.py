@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgeagent.config import load_config
 from edgeagent.drivers.snmp import SnmpSensor, sensor
 from edgeagent.drivers.snmp.profile import load, profiles
 from edgeagent_sdk.channel import Fault, Value
+from edgeagent_sdk.config import ConfigError
 from edgeagent_sdk.driver import Host
 from edgeagent_sdk.errors import DriverError
 from tests.unit.drivers.snmp.recording import NAMES, Recording, arcs, expected
@@ -272,16 +275,28 @@ def test_an_agent_of_no_known_kind_is_named(make: Make) -> None:
 
 
 WRONG_OPTIONS = [
-    ({"profile": "raritan"}, "did you mean 'raritan-pdu2'"),
-    ({"profile": "/nowhere.toml"}, "no such file"),
-    ({"tables": ["outlets"]}, "did you mean 'outlet'"),
+    ('profile = "raritan"', "device[0].profile: profile 'raritan' is not there; did you mean 'raritan-pdu2'"),
+    ('profile = "/nowhere.toml"', "device[0].profile: profile /nowhere.toml: no such file or directory"),
+    (
+        'profile = "apc-rpdu2"\ntables = ["outlets"]',
+        "device[0].tables: the profile has no table 'outlets'; did you mean 'outlet'",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("options", "words"), WRONG_OPTIONS)
-def test_a_wrong_option_is_named(make: Make, options: dict[str, Any], words: str) -> None:
-    device, _ = make("apc-rpdu2", **options)
-    with pytest.raises(DriverError, match=words):
+def test_a_wrong_option_is_found_without_the_device(tmp_path: Path, options: str, words: str) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text(f'site = "s"\n[[device]]\nname = "pdu"\ndriver = "snmp"\nhost = "10.0.0.5"\n{options}\n')
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    line = 5 + len(options.splitlines())
+    assert str(caught.value).startswith(f"{file}:{line}: {words}")
+
+
+def test_of_a_device_that_is_asked_what_it_is_a_wrong_table_is_named(make: Make) -> None:
+    device, _ = make("apc-rpdu2", tables=["outlets"])
+    with pytest.raises(DriverError, match="did you mean 'outlet'"):
         device.open()
 
 
