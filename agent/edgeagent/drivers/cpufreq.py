@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from edgeagent.drivers.clocks import ClocksSensor
 from edgeagent.drivers.knob import Knob
-from edgeagent.drivers.sysfs import Attribute, listing, number, read_all, text
-from edgeagent_sdk.channel import Channel, Value
-from edgeagent_sdk.driver import Actuator, ActuatorInfo, Found, Host, Options, Sensor
+from edgeagent.drivers.sysfs import Attribute, listing, number, text
+from edgeagent_sdk.channel import Channel
+from edgeagent_sdk.driver import ActuatorInfo, Found, Host
 from edgeagent_sdk.errors import DriverError
 
 _POLICIES = "/sys/devices/system/cpu/cpufreq"
@@ -26,15 +27,10 @@ _LIMITS = _FILES[1:]
 _HZ_PER_COUNT = 1e3
 
 
-class CpufreqSensor(Sensor):
+class CpufreqSensor(ClocksSensor):
     """All frequency policies: the frequency now, and the limits between which the governor chooses."""
 
     summary = "CPU clock frequencies and their limits"
-
-    def __init__(self, host: Host, options: Options) -> None:
-        super().__init__(host, options)
-        self._files: list[Attribute] = []
-        self._knobs: list[Knob] = []
 
     @classmethod
     def discover(cls, host: Host) -> Iterable[Found]:
@@ -60,19 +56,6 @@ class CpufreqSensor(Sensor):
         if not channels:
             raise DriverError(f"no frequency policy in {self.host.path(_POLICIES)}")
         return channels
-
-    def read(self) -> Sequence[Value]:
-        """Every frequency in Hz."""
-        return read_all(self._files)
-
-    def close(self) -> None:
-        """Close the files."""
-        for file in self._files:
-            file.close()
-
-    def actuators(self) -> Sequence[Actuator]:
-        """The limits of each policy, in Hz."""
-        return self._knobs
 
 
 def _limits(policy: Path) -> Iterator[Knob]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from edgeagent.drivers.clocks import ClocksSensor
 from edgeagent.drivers.knob import Knob
-from edgeagent.drivers.sysfs import Attribute, listing, number, read_all, text
-from edgeagent_sdk.channel import Channel, Value
-from edgeagent_sdk.driver import Actuator, ActuatorInfo, Found, Host, Options, Sensor
+from edgeagent.drivers.sysfs import Attribute, listing, number, text
+from edgeagent_sdk.channel import Channel
+from edgeagent_sdk.driver import ActuatorInfo, Found, Host
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.names import slug, unique
 
@@ -24,15 +25,10 @@ _FILES = (("cur_freq", ""), ("min_freq", "-min"), ("max_freq", "-max"))
 _NAME_CHARACTERS = 59
 
 
-class DevfreqSensor(Sensor):
+class DevfreqSensor(ClocksSensor):
     """All devices whose clock the kernel scales: the frequency now, and the limits of its choice."""
 
     summary = "clocks of GPU, memory and buses on ARM boards, and their limits"
-
-    def __init__(self, host: Host, options: Options) -> None:
-        super().__init__(host, options)
-        self._files: list[Attribute] = []
-        self._knobs: list[Knob] = []
 
     @classmethod
     def discover(cls, host: Host) -> Iterable[Found]:
@@ -56,19 +52,6 @@ class DevfreqSensor(Sensor):
                     about = f"{file} of {device.name}"
                     channels.append(Channel(name + suffix, "frequency", description=about))
         return channels
-
-    def read(self) -> Sequence[Value]:
-        """Every frequency in Hz."""
-        return read_all(self._files)
-
-    def close(self) -> None:
-        """Close the files."""
-        for file in self._files:
-            file.close()
-
-    def actuators(self) -> Sequence[Actuator]:
-        """The limits of each device, in Hz."""
-        return self._knobs
 
 
 def _devices(host: Host) -> Iterator[Path]:
