@@ -23,6 +23,31 @@ rocommunity public 127.0.0.1
 """
 
 
+#: sPDUOutletCtl of PowerNet-MIB: 1 is on, 2 is off; read where it is written ("Getting this variable will
+#: return the outlet state").
+OUTLET_CONTROL = "1.3.6.1.4.1.318.1.1.26.9.2.4.1.5"
+
+#: A profile for outlets of such a PDU, which a simulator can switch.
+OUTLET_PROFILE = f"""
+title = "a PDU of one's own"
+source = "PowerNet-MIB"
+probe = ["{OUTLET_CONTROL}"]
+[[table]]
+name = "plug"
+[[table.column]]
+oid = "{OUTLET_CONTROL}"
+quantity = "state"
+codes = {{ 1 = 1.0, 2 = 0.0 }}
+switch = {{ on = {{ oid = "{OUTLET_CONTROL}", value = 1 }}, off = {{ oid = "{OUTLET_CONTROL}", value = 2 }} }}
+"""
+
+
+def outlets(count: int) -> str:
+    """A recording of so many outlets, all on; the simulator keeps what is written to them."""
+    plugs = (f"{OUTLET_CONTROL}.{n + 1}|2:writecache|value=1\n" for n in range(count))
+    return "1.3.6.1.2.1.1.3.0|67|100\n" + "".join(plugs)
+
+
 @contextmanager
 def snmpsim(directory: Path, recordings: Sequence[Path], *, user: Sequence[str] = ()) -> Iterator[Service]:
     """A simulator; each recording is an agent whose community is the file's name without ending.

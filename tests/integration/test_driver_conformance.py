@@ -14,22 +14,7 @@ from edgeagent_sdk.conformance import Bench, DriverConformance
 from edgeagent_sdk.driver import Host
 from tests.nut import Ups, knows, ups
 from tests.services import Service, wait_until
-from tests.snmpagents import snmpsim
-
-OUTLETS = "1.3.6.1.4.1.318.1.1.26.9.2.4.1.5"
-PROFILE = f"""
-title = "a PDU with two outlets"
-source = "PowerNet-MIB"
-probe = ["{OUTLETS}"]
-[[table]]
-name = "outlet"
-[[table.column]]
-oid = "{OUTLETS}"
-quantity = "state"
-codes = {{ 1 = 1.0, 2 = 0.0 }}
-switch = {{ on = {{ oid = "{OUTLETS}", value = 1 }}, off = {{ oid = "{OUTLETS}", value = 2 }} }}
-"""
-RECORDING = "1.3.6.1.2.1.1.3.0|67|100\n" + "".join(f"{OUTLETS}.{n}|2:writecache|value=1\n" for n in (1, 2))
+from tests.snmpagents import OUTLET_PROFILE, outlets, snmpsim
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +26,7 @@ def upsd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ups]:
 @pytest.fixture(scope="module")
 def pdu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("snmpsim")
-    (home / "pdu.snmprec").write_text(RECORDING)
+    (home / "pdu.snmprec").write_text(outlets(2))
     with snmpsim(home, [home / "pdu.snmprec"]) as service:
         yield service
 
@@ -78,6 +63,6 @@ class TestSnmp(DriverConformance):
     @pytest.fixture
     def bench(self, pdu: Service, tmp_path: Path) -> Bench:
         profile = tmp_path / "pdu.toml"
-        profile.write_text(PROFILE)
+        profile.write_text(OUTLET_PROFILE)
         keys = {"profile": str(profile), "community": "pdu", "timeout_ms": 1000, "retries": 0}
         return on(pdu, tmp_path, host="127.0.0.1", port=pdu.port, **keys)

@@ -21,7 +21,7 @@ from edgeagent_sdk.channel import Fault
 from edgeagent_sdk.driver import Host
 from edgeagent_sdk.errors import DriverError
 from tests.services import Service, free_port
-from tests.snmpagents import snmpd, snmpsim
+from tests.snmpagents import OUTLET_PROFILE, outlets, snmpd, snmpsim
 from tests.unit.drivers.snmp.recording import DEVICES, NAMES, Recording, expected
 
 DESCRIPTION = ber.oid("1.3.6.1.2.1.1.1.0")
@@ -49,33 +49,13 @@ SNMPD_USERS = "".join(
 )
 
 
-CONTROL = "1.3.6.1.4.1.318.1.1.26.9.2.4.1.5"
-
-#: Reads outlets where they are written: "Getting this variable will return the outlet state" (PowerNet-MIB).
-OWN_PROFILE = f"""
-title = "a PDU of one's own"
-source = "PowerNet-MIB"
-probe = ["{CONTROL}"]
-[[table]]
-name = "plug"
-[[table.column]]
-oid = "{CONTROL}"
-quantity = "state"
-codes = {{ 1 = 1.0, 2 = 0.0 }}
-switch = {{ on = {{ oid = "{CONTROL}", value = 1 }}, off = {{ oid = "{CONTROL}", value = 2 }} }}
-"""
-
-#: The simulator's own way to keep what is written.
-PLUGS = "1.3.6.1.2.1.1.3.0|67|100\n" + "".join(f"{CONTROL}.{plug}|2:writecache|value=1\n" for plug in (1, 2))
-
-
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     user = ["--v3-user=monitor", f"--v3-auth-key={AUTH}", "--v3-auth-proto=SHA256"]
     user += [f"--v3-priv-key={SECRET}", "--v3-priv-proto=AES"]
     home = tmp_path_factory.mktemp("snmpsim")
     plugs = home / "plugs.snmprec"
-    plugs.write_text(PLUGS)
+    plugs.write_text(outlets(2))
     recordings = [plugs, *(DEVICES / f"{name}.snmprec" for name in NAMES)]
     with snmpsim(home, recordings, user=user) as service:
         yield service
@@ -280,7 +260,7 @@ def test_other_variables_than_asked_for_are_refused() -> None:
 
 def test_an_outlet_is_switched_by_a_profile_of_ones_own(simulator: Service, tmp_path: Path) -> None:
     profile = tmp_path / "mine.toml"
-    profile.write_text(OWN_PROFILE)
+    profile.write_text(OUTLET_PROFILE)
     keys = {"community": "plugs", "profile": str(profile), "timeout_ms": 5000}
     sensor = SnmpSensor(Host(), options(simulator.port, **keys))
     assert [channel.name for channel in sensor.open()] == ["plug-1", "plug-2"]

@@ -15,7 +15,7 @@ from tests.modbuspeers import LibmodbusServer, compile_server, libmodbus
 from tests.modelnode import ModelNode
 from tests.proxy import Proxy, tcp_proxy
 from tests.serialline import serial_line
-from tests.snmpagents import snmpsim
+from tests.snmpagents import OUTLET_CONTROL, OUTLET_PROFILE, outlets, snmpsim
 
 from .gpu import gpu_clock_limit, gpu_power_limit
 from .kernel import clock_limit, device_clock_limit, power_limit
@@ -112,23 +112,6 @@ def modbus_register(home: Path) -> Iterator[Plant]:
         )
 
 
-#: sPDUOutletCtl of PowerNet-MIB: 1 is on, 2 is off; read where it is written.
-_CONTROL = "1.3.6.1.4.1.318.1.1.26.9.2.4.1.5"
-
-_PROFILE = f"""
-title = "a PDU"
-source = "PowerNet-MIB"
-probe = ["{_CONTROL}"]
-[[table]]
-name = "plug"
-[[table.column]]
-oid = "{_CONTROL}"
-quantity = "state"
-codes = {{ 1 = 1.0, 2 = 0.0 }}
-switch = {{ on = {{ oid = "{_CONTROL}", value = 1 }}, off = {{ oid = "{_CONTROL}", value = 2 }} }}
-"""
-
-
 @contextmanager
 def snmp_outlet(home: Path) -> Iterator[Plant]:
     """An outlet of a PDU on SNMP, which is a simulator."""
@@ -136,10 +119,10 @@ def snmp_outlet(home: Path) -> Iterator[Plant]:
     from edgeagent.drivers.snmp.message import Community
     from edgeagent.drivers.snmp.session import Session
 
-    (home / "pdu.toml").write_text(_PROFILE)
+    (home / "pdu.toml").write_text(OUTLET_PROFILE)
     recording = home / "plugs.snmprec"
-    recording.write_text(f"1.3.6.1.2.1.1.3.0|67|100\n{_CONTROL}.1|2:writecache|value=1\n")
-    plug = ber.oid(f"{_CONTROL}.1")
+    recording.write_text(outlets(1))
+    plug = ber.oid(f"{OUTLET_CONTROL}.1")
     with snmpsim(home, [recording]) as service:
         other = Session(("127.0.0.1", service.port), Community("plugs"), timeout_s=5.0, retries=0, silent="")
         options = {"host": "127.0.0.1", "port": service.port, "community": "plugs"}
