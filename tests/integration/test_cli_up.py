@@ -16,7 +16,7 @@ import termios
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -112,6 +112,29 @@ def test_two_at_once(tmp_path: Path) -> None:
         assert "another `edgeagent up` runs with it" in again
         with running(tmp_path / "two") as two:
             assert http_url(one) != http_url(two)
+
+
+def test_two_started_together(tmp_path: Path) -> None:
+    """Neither takes the other's broker or aggregator for its own, whoever binds a port first."""
+    homes = [tmp_path / name for name in "ab"]
+    for home in homes:
+        home.mkdir()
+    with ExitStack() as stack:
+        ups = [
+            stack.enter_context(
+                spawn(
+                    command("up", "--state-dir", home, "--for", "4"),
+                    home,
+                    name="up",
+                    environment=environment(),
+                )
+            )
+            for home in homes
+        ]
+        for up in ups:
+            wait_until(lambda up=up: not up.running, "it ends", 60)  # type: ignore[misc]
+            assert up.proc is not None and up.proc.returncode == 0, up.log.read_text()
+        assert http_url(ups[0]) != http_url(ups[1])
 
 
 def test_top_shows_what_up_runs(tmp_path: Path) -> None:

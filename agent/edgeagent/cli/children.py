@@ -25,8 +25,7 @@ class Child:
     """One process, its output in a file of its own."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
-        self.name = name
-        self._log = log
+        self.name, self.log = name, log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
@@ -42,21 +41,7 @@ class Child:
         """Raise EdgeError with its last words if it has ended."""
         code = self._process.poll()
         if code is not None:
-            raise EdgeError(
-                f"the {self.name} ended ({_ending(code)}): {self._last_words()}; log: {self._log}"
-            )
-
-    def wait_ready(self, ready: Callable[[], str], timeout_s: float) -> None:
-        """Wait until `ready` has no more reason why not. Raises EdgeError if it ends, or takes too long."""
-        deadline = time.monotonic() + timeout_s
-        while reason := ready():
-            self.check()
-            if time.monotonic() > deadline:
-                raise EdgeError(
-                    f"the {self.name} is not ready after {timeout_s:g} s: {reason}; log: {self._log}"
-                )
-            time.sleep(_POLL_S)
-        self.check()
+            raise EdgeError(f"the {self.name} ended ({_ending(code)}): {self._last_words()}; log: {self.log}")
 
     def stop(self) -> bool:
         """Ask it to end, and see to it that it does. False if it had to be killed."""
@@ -75,7 +60,7 @@ class Child:
             self._process.wait()
 
     def _last_words(self) -> str:
-        lines = self._log.read_text("utf-8", "replace").splitlines()
+        lines = self.log.read_text("utf-8", "replace").splitlines()
         last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
         return last.strip().removeprefix("edgeagent: ")
 
@@ -92,6 +77,23 @@ class Children:
         child = Child(name, command, self._logs / f"{name}.log", env)
         self._running.append(child)
         return child
+
+    def wait_ready(self, ready: Callable[[], str], timeout_s: float) -> None:
+        """Wait for the last one until `ready` has no more reason why not.
+
+        Raises:
+            EdgeError: it takes too long, or one of them has ended.
+        """
+        deadline = time.monotonic() + timeout_s
+        while reason := ready():
+            self.check()
+            if time.monotonic() > deadline:
+                last = self._running[-1]
+                raise EdgeError(
+                    f"the {last.name} is not ready after {timeout_s:g} s: {reason}; log: {last.log}"
+                )
+            time.sleep(_POLL_S)
+        self.check()
 
     def check(self) -> None:
         """Raise EdgeError if one of them has ended."""

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 _START_S = 20.0
 _BROKER_PORT, _HTTP_PORT = 1883, 8700
+_TRIES = 20
+
+#: What keeps our ports ours; closed by the kernel when we end.
+_CLAIMS: list[socket.socket] = []
 
 
 def up(
@@ -95,8 +99,8 @@ def _broker(children: Children, home: Path, url: str) -> str:
         return url
     address = _free_address(_BROKER_PORT)
     url = f"mqtt://{address}"
-    child = children.start("broker", _edgeagent("broker", "--listen", address), _environment())
-    child.wait_ready(trouble, _START_S)
+    children.start("broker", _edgeagent("broker", "--listen", address), _environment())
+    children.wait_ready(trouble, _START_S)
     _say("broker", f"{url}, our own")
     return url
 
@@ -113,8 +117,8 @@ def _aggregator(children: Children, home: Path, broker_url: str, influx_url: str
     command += [] if influx_url else ["--store", "sqlite", "--store-path", str(database)]
     # The embedded broker knows no shared subscriptions.
     command += [] if shared else ["--unshared"]
-    child = children.start("aggregator", command, _environment(environment))
-    child.wait_ready(feed.trouble, _START_S)
+    children.start("aggregator", command, _environment(environment))
+    children.wait_ready(feed.trouble, _START_S)
     _say("aggregator", f"{feed.url}, storing in {_without_login(influx_url) or database}")
     return feed
 
@@ -125,8 +129,8 @@ def _rig(children: Children, home: Path, twin: bool) -> Path:
     if port.is_symlink():
         port.unlink()  # of one that was killed: it may lead to anybody's terminal by now
     command = _edgeagent("rig", "node", "--port", str(port), "--state-dir", str(home / "node"))
-    child = children.start("node", command + ["--twin"] * twin, _environment())
-    child.wait_ready(lambda: "" if port.is_char_device() else f"{port} is not there", _START_S)
+    children.start("node", command + ["--twin"] * twin, _environment())
+    children.wait_ready(lambda: "" if port.is_char_device() else f"{port} is not there", _START_S)
     _say("node", f"{port}, emulated" + ", in a server of the twin" * twin)
     return port
 
@@ -159,9 +163,9 @@ def _agent(
     with whole_file(config, replace=True) as file:
         file.write(starter(found, values) + "".join(map(_emulated, ports)))
     settings = load_config(config)
-    child = children.start("agent", _edgeagent("run", "--config", str(config)), _environment())
+    children.start("agent", _edgeagent("run", "--config", str(config)), _environment())
     name = f"{settings.site}/{settings.node}"
-    child.wait_ready(lambda: _unheard(feed, name), _START_S)
+    children.wait_ready(lambda: _unheard(feed, name), _START_S)
     devices = ", ".join(device.name for device in settings.devices)
     _say("agent", f"{name}, reading {devices or 'nothing but itself'}")
     locked = [finding for finding in found.findings if finding.found.missing]
@@ -211,16 +215,35 @@ def _without_login(url: str) -> str:
 
 
 def _free_address(port: int) -> str:
-    """`port` of this machine, or if that is taken another one."""
-    for wanted in (port, 0):
+    """`port` of this machine, or if that is taken another one; ours until we end."""
+    for wanted in (port, *[0] * _TRIES):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", wanted))
             except OSError:
                 continue
-            return f"127.0.0.1:{probe.getsockname()[1]}"
+            found = probe.getsockname()[1]
+        if _reserved(found):
+            return f"127.0.0.1:{found}"
     raise EdgeError("no port is free on 127.0.0.1")
+
+
+def _reserved(port: int) -> bool:
+    """Claim a port before our child listens on it.
+
+    Else another `edgeagent up`, started at the same time, finds it free too: its child ends for want of the
+    port, and what answers there is ours. The claim is an abstract socket, of the network namespace the port
+    is of.
+    """
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0edgeagent-up-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _CLAIMS.append(claim)
+    return True
 
 
 @contextmanager
