@@ -1,9 +1,9 @@
 """What a governor of frequency sees, and what it decides.
 
-The agent runs a governor on a real machine, the rig runs any number of them on a twin, in virtual time: both meet
-here. A governor is found by name in the entry-point group ``edgeagent.governors``; what stands there takes a
-`Machine` and gives a `Governor`. It reads no clock, file or device of its own, so equal observations make equal
-decisions.
+The agent runs a governor on a real machine, the rig runs any number of them on a twin, in virtual time: both
+meet here. A governor is found by name in the entry-point group ``edgeagent.governors``; what stands
+there takes a `Machine` and gives a `Governor`. It reads no clock, file or device of its own, so equal
+observations make equal decisions.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class Governor(Protocol):
 
 @runtime_checkable
 class Learning(Protocol):
-    """What a governor that learns can do besides: hand over what it knows, and take it back after a restart."""
+    """What a governor that learns can do besides: hand over what it knows, and take it back later."""
 
     def memory(self) -> dict[str, Any]:
         """What it has learned, as JSON would hold it."""
