@@ -19,12 +19,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
 from edgeagent_sdk.channel import Channel, Value
+from edgeagent_sdk.governor import Session
 from edgeagent_sdk.messages import Severity
 
 
@@ -63,6 +65,73 @@ class Readings(Protocol):
         ...
 
 
+class Driven(NamedTuple):
+    """What has come of driving an actuator, as far as it is known by now.
+
+    Args:
+        value: what it held when it was last read back; None if it never was.
+        ceiling: no more than that is set, whatever is asked for: a lease's or a guard's value; else infinite.
+        whose: whose ceiling that is.
+        fault: why it cannot be set now; it is tried again, with growing pauses. Empty if it can.
+        found: what another process has made of it since, which is left so; None while nobody has.
+    """
+
+    value: float | None = None
+    ceiling: float = inf
+    whose: str = ""
+    fault: str = ""
+    found: float | None = None
+
+
+class Drive(Protocol):
+    """An actuator of another device, to be set again and again: a bound that a governor moves.
+
+    What it was found at is on the disk before the first change, and is set again in the end: when it is
+    let go, when it has not been driven for some seconds, when the agent ends, and at the next start after
+    a crash.
+    """
+
+    @property
+    def device(self) -> str:
+        """Whose actuator it is."""
+        ...
+
+    @property
+    def info(self) -> ActuatorInfo:
+        """What it sets, and between which limits."""
+        ...
+
+    @property
+    def state(self) -> Driven:
+        """What has come of it; for any thread, at once."""
+        ...
+
+    def drive(self, value: float, *, insist: bool = False) -> None:
+        """Have it hold `value`, or its ceiling if that is less; returns at once, and the latest value counts.
+
+        Args:
+            insist: set it even where another process has changed it since; else what that has set stays.
+        """
+        ...
+
+    def let_go(self) -> None:
+        """Have it given back: to whoever else bounds it, or to what it was found at. Returns at once."""
+        ...
+
+
+class Actuators(Protocol):
+    """What the node's other devices can be told."""
+
+    @property
+    def version(self) -> int:
+        """Another number whenever devices come or go or change: time to `find` anew."""
+        ...
+
+    def find(self, pattern: str) -> Sequence[Drive]:
+        """The actuators that match ``device/actuator``, with ``*`` and ``?``; those known by now."""
+        ...
+
+
 @dataclass(frozen=True)
 class Host:
     """The machine that drivers run against.
@@ -71,11 +140,15 @@ class Host:
         root: in front of every path; a test puts a made-up tree here, a container its ``/host``.
         state_dir: where a driver may keep a little state over restarts; None if nowhere.
         readings: of the node's other devices, for a driver whose bus they are; None outside an agent.
+        actuators: of the node's other devices, for a driver that steers them; None outside an agent.
+        hints: what workloads have told of themselves since it was last called; None if nobody listens.
     """
 
     root: Path = Path("/")
     state_dir: Path | None = None
     readings: Readings | None = None
+    actuators: Actuators | None = None
+    hints: Callable[[], tuple[Session, ...]] | None = None
 
     def path(self, path: str) -> Path:
         """`path`, absolute on the host, as a path of this process."""
@@ -112,6 +185,7 @@ class ActuatorInfo(NamedTuple):
 
     Args:
         step: the device keeps multiples of this; 0 if it keeps any value.
+        choices: the values that make a difference, ascending, where they are few and known.
     """
 
     name: str
@@ -120,6 +194,7 @@ class ActuatorInfo(NamedTuple):
     maximum: float
     description: str = ""
     step: float = 0.0
+    choices: tuple[float, ...] = ()
 
 
 class Actuator(ABC):
@@ -182,6 +257,15 @@ class Occurrence(NamedTuple):
     severity: Severity = Severity.INFO
     channel: str = ""
     age_s: float = 0.0
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """What a driver that decides can do besides: tell why."""
+
+    def explain(self) -> dict[str, Any]:
+        """The last decision in numbers and words, as JSON would hold it; for any thread, at once."""
+        ...
 
 
 class Sensor(ABC):
