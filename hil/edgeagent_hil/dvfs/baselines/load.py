@@ -30,7 +30,7 @@ class Load:
         self._before = 0.0
 
     def sample(self, busy: float, lasted_s: float, period_s: float) -> Sample | None:
-        """Add a tick; a sample if one is due: `period_s` have passed, and the CPU was not idle in this tick."""
+        """Add a tick; a sample if one is due: `period_s` have passed, and this tick was not an idle one."""
         self._elapsed_s += lasted_s
         self._busy_s += busy * lasted_s
         if busy <= 0 or self._elapsed_s < period_s * 0.999:
