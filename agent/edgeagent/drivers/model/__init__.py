@@ -1,0 +1,1 @@
+"""Models whose bus is other channels: what they give are channels of the node."""
