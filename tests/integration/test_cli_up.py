@@ -16,7 +16,7 @@ import termios
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -85,6 +85,24 @@ def test_a_signal_stops_everything(tmp_path: Path, number: int) -> None:
     assert not any(map(alive, pids))
     assert "killed" not in up.log.read_text()
     assert "Traceback" not in "".join(log.read_text() for log in (tmp_path / "state").glob("*.log"))
+
+
+def test_signals_that_come_again_and_again_cut_nothing_short(tmp_path: Path) -> None:
+    """Service managers and people send more than one, at the start, in the middle and at the end."""
+    (tmp_path / "log").mkdir()
+    line = command("up", "--state-dir", tmp_path / "state")
+    with spawn(line, tmp_path / "log", name="up", environment=environment()) as up:
+        wait_until(lambda: (tmp_path / "state/broker.log").exists(), "its first child starts", 30)
+        pids: set[int] = set()
+        while up.running:
+            with suppress(OSError):
+                pids |= set(children(up.pid))
+            up.signal(signal.SIGTERM)
+            time.sleep(0.01)
+        assert up.stop() == 0
+    assert pids and not any(map(alive, pids))
+    said = up.log.read_text()
+    assert said.endswith("stopping\n") and "killed" not in said
 
 
 def test_killed_it_leaves_nothing_behind(tmp_path: Path) -> None:

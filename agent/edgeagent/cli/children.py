@@ -9,12 +9,15 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 from edgeagent_sdk.errors import EdgeError
 
 _STOP_S = 5.0
 _POLL_S = 0.05
+
+#: What tells us to end.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 #: prctl(2): the kernel sends us this signal when our parent dies, however it dies.
 _PR_SET_PDEATHSIG = 1
@@ -66,11 +69,16 @@ class Child:
 
 
 class Children:
-    """All of them; leaving the block stops them, the last one first."""
+    """All of them; leaving the block stops them, the last one first.
+
+    A signal that tells us to end is only noted, and seen by the next `check`: it cuts short neither the start
+    of a child, which nobody would stop then, nor the stop, however often it is sent.
+    """
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._running: list[Child] = []
+        self._told = False
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> Child:
         """Start one more."""
@@ -83,6 +91,7 @@ class Children:
 
         Raises:
             EdgeError: it takes too long, or one of them has ended.
+            KeyboardInterrupt: a signal tells us to end.
         """
         deadline = time.monotonic() + timeout_s
         while reason := ready():
@@ -96,11 +105,15 @@ class Children:
         self.check()
 
     def check(self) -> None:
-        """Raise EdgeError if one of them has ended."""
+        """Raise EdgeError if one of them has ended, KeyboardInterrupt if a signal tells us to end."""
+        if self._told:
+            raise KeyboardInterrupt
         for child in self._running:
             child.check()
 
     def __enter__(self) -> Children:
+        for number in _ENDING:
+            signal.signal(number, self._tell)
         return self
 
     def __exit__(
@@ -109,6 +122,11 @@ class Children:
         for child in reversed(self._running):
             if not child.stop():
                 print(f"the {child.name} did not end within {_STOP_S:g} s and was killed")
+        for number in _ENDING:  # one that comes late must not make a failure of what ended well
+            signal.signal(number, signal.SIG_IGN)
+
+    def _tell(self, _number: int, _frame: FrameType | None) -> None:
+        self._told = True
 
 
 def _die_with_parent() -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shlex
-import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,8 +60,6 @@ def up(
     from edgeagent.cli.screen import follow, line
 
     home = (state_dir or _default_home()).absolute()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     with _alone(home), Children(home) as children:
         try:
             broker_url = _broker(children, home, broker)
@@ -272,7 +268,3 @@ def _default_home() -> Path:
 
 def _say(part: str, text: str) -> None:
     print(f"{part:<11} {text}", flush=True)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
