@@ -16,6 +16,7 @@ from edgeagent.config import AgentConfig, DeviceConfig, OutboxConfig
 from edgeagent.control import Control
 from edgeagent.courier import Courier, Terms
 from edgeagent.devices import Devices
+from edgeagent.hints import Hints
 from edgeagent.installation import StateDir
 from edgeagent.link import Link
 from edgeagent.originals import Originals
@@ -63,9 +64,10 @@ class Agent:
             self._clock,
             self._report,
         )
+        self._hints = Hints(self._state_dir.path, self._report)
         self._devices = Devices(
             self.identity,
-            Host(Path(config.host_root), self._state_dir.path),
+            Host(Path(config.host_root), self._state_dir.path, hints=self._hints),
             self._clock,
             deliver=self._courier.put,
             opened=lambda device, sensor: self._control.opened(device, sensor),
@@ -99,6 +101,7 @@ class Agent:
         self._courier.start()
         self._control.start()
         self._link.start()
+        self._hints.apply(self.config.hints)
         self._apply(self._wanted(self.config))
 
     def check(self) -> None:
@@ -125,6 +128,7 @@ class Agent:
         before, self.config = self.config, config
         self._courier.reconfigure(_terms(config.outbox))
         wanted = self._wanted(config)
+        self._hints.apply(config.hints)
         self._control.let_go(self._devices.leaving(wanted), "its device is configured anew")
         self._apply(wanted)
         if link:
@@ -138,6 +142,7 @@ class Agent:
         """End cleanly within 5 s: the last readings are on the disk, and in the store if that answers."""
         self._control.finish()
         self._devices.stop()
+        self._hints.stop()
         self._courier.finish(_FAREWELL_S)
         self._courier.join(_FAREWELL_S + 1.0)
         if self._link:
@@ -177,7 +182,7 @@ class Agent:
         return [*config.devices, own]
 
     def _self_sensor(self, _host: Host, _options: Any) -> SelfSensor:
-        return SelfSensor(Parts(self._courier, self._devices, self._control, lambda: self._link))
+        return SelfSensor(Parts(self._courier, self._devices, self._control, lambda: self._link, self._hints))
 
     def _describe(self) -> Describe:
         try:

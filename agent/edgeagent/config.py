@@ -55,6 +55,20 @@ class SelfConfig(msgspec.Struct, kw_only=True, frozen=True):
     ] = 10.0
 
 
+class HintsConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """The ``[hints]`` table: what workloads tell of their deadlines and their work."""
+
+    enabled: Annotated[bool, _key("take hints in")] = True
+    socket: Annotated[
+        str,
+        _key("where; by default `hints` in systemd's RuntimeDirectory=, without one in state_dir"),
+    ] = ""
+    mode: Annotated[
+        str,
+        _key("who may write to it: as chmod takes it", pattern="^0?[0-7]{3}$", title="three octal digits"),
+    ] = "0660"
+
+
 class DeviceKeys(msgspec.Struct, kw_only=True, frozen=True):
     """The keys that every ``[[device]]`` has; its driver's own stand beside them."""
 
@@ -111,6 +125,7 @@ class AgentKeys(msgspec.Struct, kw_only=True, frozen=True):
     broker: Broker = Broker()
     outbox: OutboxConfig = OutboxConfig()
     agent: SelfConfig = SelfConfig()
+    hints: HintsConfig = HintsConfig()
 
 
 class AgentConfig(AgentKeys, kw_only=True, frozen=True):

@@ -66,6 +66,7 @@ class Session(NamedTuple):
         done: since the last observation, oldest first.
         pending_s: ages of the units that have arrived and are not done, oldest first.
         running_s: how long the unit in service has been worked on; None while there is none.
+        cpus: that its process may use, where it names no domains; empty if nobody knows.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Session(NamedTuple):
     pending_s: tuple[float, ...] = ()
     running_s: float | None = None
     misses: float = 0.01
+    cpus: frozenset[int] = frozenset()
 
 
 class DomainState(NamedTuple):

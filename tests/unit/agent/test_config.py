@@ -236,7 +236,7 @@ def test_every_key_is_documented() -> None:
     assert all(row["meaning"] for row in rows)
     keys = {row["key"] for row in rows}
     assert {"site", "broker.url", "outbox.max_bytes", "agent.interval_s", "device[].driver"} <= keys
-    assert keys >= set(AgentKeys.__struct_fields__) - {"broker", "outbox", "agent"}
+    assert keys >= set(AgentKeys.__struct_fields__) - {"broker", "outbox", "agent", "hints"}
     assert keys >= {f"device[].{key}" for key in DeviceKeys.__struct_fields__}
     assert "top-level zone, e.g. intel-rapl:0; its parts come with it (driver powercap)" in [
         row["meaning"] for row in rows if row["key"] == "device[].zone"
