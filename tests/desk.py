@@ -10,6 +10,7 @@ from edgeagent.clock import Clock
 from edgeagent.config import DeviceConfig
 from edgeagent.control import Control
 from edgeagent.devices import Devices
+from edgeagent.driving import GOVERNOR
 from edgeagent.originals import Originals
 from edgeagent_sdk.driver import Host
 from edgeagent_sdk.messages import Outcome
@@ -54,6 +55,7 @@ class Desk:
             opened=lambda device, sensor: self.control.opened(device, sensor),
             changed=lambda: None,
             report=self.reports,
+            reach=lambda device: self.control.reach(GOVERNOR, device),
         )
         self.originals = Originals(state_dir, boot, self.reports)
         self.control = Control(self.devices, self.originals, self.reports)

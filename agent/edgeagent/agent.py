@@ -16,6 +16,7 @@ from edgeagent.config import AgentConfig, DeviceConfig, OutboxConfig
 from edgeagent.control import Control
 from edgeagent.courier import Courier, Terms
 from edgeagent.devices import Devices
+from edgeagent.driving import GOVERNOR
 from edgeagent.hints import Hints
 from edgeagent.installation import StateDir
 from edgeagent.link import Link
@@ -73,6 +74,7 @@ class Agent:
             opened=lambda device, sensor: self._control.opened(device, sensor),
             changed=self._undescribed.set,
             report=self._report,
+            reach=lambda device: self._control.reach(GOVERNOR, device),
         )
         self._originals = Originals(self._state_dir.path, _boot_id(Path(config.host_root)), self._report)
         self._control = Control(self._devices, self._originals, self._report)

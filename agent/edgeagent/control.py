@@ -19,15 +19,18 @@ from edgeagent.commands import Answer
 from edgeagent.config import DeviceConfig
 from edgeagent.custody import Custody
 from edgeagent.devices import Devices
+from edgeagent.driving import Rank, Result, Then
 from edgeagent.fingerprint import fingerprint
 from edgeagent.hold import Hold, Policy, holds
 from edgeagent.leases import Key, Lease, LeaseTable
 from edgeagent.look import Look
 from edgeagent.originals import Originals
+from edgeagent.reach import Reach
 from edgeagent.readback import Held, read_back
 from edgeagent.report import Report
 from edgeagent.setpoints import Setpoint, released, setpoint, unusable
-from edgeagent_sdk.driver import ActuatorInfo, Sensor
+from edgeagent.steering import Steering
+from edgeagent_sdk.driver import ActuatorInfo, Driven, Sensor
 from edgeagent_sdk.errors import DriverError, EdgeError
 from edgeagent_sdk.messages import ActuatorDescription, Outcome, Severity
 
@@ -45,9 +48,6 @@ _TURN_S = 1.0
 
 #: When to try again what has been handed over and has not come back: not before.
 _ONCE_BACK = 1 << 63
-
-Result = Held | DriverError
-Then = Callable[[Result], None]
 
 
 def _nothing(_: Result) -> None:
@@ -71,6 +71,7 @@ class Control(threading.Thread):
         self._owed: dict[Key, int] = {}
         #: Those whose lease has ended by itself, and what they have gone to instead of their original.
         self._fallen: dict[Key, float] = {}
+        self._steering = Steering(originals, report, self._hand_over, self._drop, self._lent)
         self._looks: list[Look] = []
         self._told: set[str] = set()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -104,6 +105,22 @@ class Control(threading.Thread):
             self._known(str(device))
         asked = [info for info in self._devices.actuators() if device in (None, info.device)]
         self._inbox.put(lambda: self._look(asked, answer))
+
+    def reach(self, rank: Rank, device: str = "") -> Reach:
+        """The actuators that `device`, or a part of the agent, may steer at that rank."""
+        return Reach(self, self._devices, rank, device)
+
+    def drive(self, key: Key, rank: Rank, value: float, *, insist: bool) -> None:
+        """Have an actuator at `value` at most, until the wish is renewed, withdrawn, or lapses."""
+        self._inbox.put(lambda: self._steering.wish(key, rank, value, insist))
+
+    def undrive(self, key: Key, rank: Rank) -> None:
+        """Withdraw such a wish."""
+        self._inbox.put(lambda: self._steering.withdraw(key, rank))
+
+    def driven(self, key: Key, rank: Rank) -> Driven:
+        """What has come of it, as `rank` is to know it."""
+        return self._steering.state(key, rank)
 
     def let_go(self, devices: Collection[str] | None, why: str) -> None:
         """End the leases on `devices`, None for all; returns when they have let go, or after a second."""
@@ -155,6 +172,7 @@ class Control(threading.Thread):
             now_ns = self._alive_ns = time.monotonic_ns()
             for lease in reversed(self._table.expire(now_ns)):  # the last lent first, as in `_end_all`
                 self._expired(lease)
+            self._steering.turn(now_ns, self._holds)
             for hold in list(self._holds.values()):
                 self._keep(hold, now_ns)
             for look in [look for look in self._looks if look.over]:
@@ -165,7 +183,7 @@ class Control(threading.Thread):
                     self._drop(key)
 
     def _read_inbox(self) -> None:
-        moments = [_in(_TURN_S), *self._owed.values()]
+        moments = [_in(_TURN_S), self._steering.next_ns(self._holds), *self._owed.values()]
         moments += [look.until_ns for look in self._looks]
         for hold in self._holds.values():
             moments += [hold.lease.until_ns, hold.wait_until_ns if hold.busy else hold.refresh_ns]
@@ -182,13 +200,21 @@ class Control(threading.Thread):
         lease = self._table.grant(key, wanted.value, until_ns)
         hold = self._holds[key] = Hold(lease, wanted, policy, answer, before, self._report)
         hold.wait_until_ns = _in(_ANSWER_S)
+        self._ask(hold, self._taking(hold), self._taken)
+
+    def _taking(self, hold: Hold) -> grip.Action:
+        """Have the device take what it lends, or less where somebody steers it lower."""
+        key, value, until_ns, _ = hold.lease
+        hold.target, hold.whose = self._steering.bounded(key, value), self._steering.decider(key)
         custody = Custody(key, self._originals, self._report)
-        action = grip.take(wanted.value, until_ns, custody, wanted=lambda: not hold.given_up)
-        self._ask(hold, action, self._taken)
+        return grip.take(
+            hold.target, until_ns, custody, wanted=lambda: not hold.given_up, driven=bool(hold.whose)
+        )
 
     def _taken(self, hold: Hold, result: Result) -> None:
         key = hold.lease.key
         if self._holds.get(key) is hold:
+            self._steering.saw(key, result)
             if isinstance(result, DriverError):
                 self._not_taken(hold, str(result))
             else:
@@ -213,6 +239,8 @@ class Control(threading.Thread):
     def _keep(self, hold: Hold, now_ns: int) -> None:
         """Hold on to it, if that is due; only while the device's readings are fresh."""
         key, value, until_ns, _ = hold.lease
+        if self._steering.bounded(key, value) != hold.target and not hold.busy:
+            hold.overwritten, hold.refresh_ns = True, 0
         if hold.busy:
             if now_ns >= hold.wait_until_ns:
                 hold.wait_until_ns = _in(_TURN_S)
@@ -222,10 +250,9 @@ class Control(threading.Thread):
             hold.refresh_ns = hold.wait_until_ns = _in(_REFRESH_S)
             if self._fresh(key.device):
                 if hold.overwritten:
-                    custody = Custody(key, self._originals, self._report)
-                    action = grip.take(value, until_ns, custody, wanted=lambda: not hold.given_up)
+                    action = self._taking(hold)
                 else:
-                    action = grip.refresh(value, until_ns, reapply=hold.policy.reapply)
+                    action = grip.refresh(hold.target, until_ns, reapply=hold.policy.reapply)
                 self._ask(hold, action, self._refreshed)
 
     def _fresh(self, device: str) -> bool:
@@ -237,6 +264,7 @@ class Control(threading.Thread):
     def _refreshed(self, hold: Hold, result: Result) -> None:
         if self._holds.get(hold.lease.key) is not hold:
             return
+        self._steering.saw(hold.lease.key, result)
         if isinstance(result, DriverError):
             hold.failed(str(result))
         elif not hold.seen(result):
@@ -271,7 +299,7 @@ class Control(threading.Thread):
 
     def _ran_out(self, hold: Hold, fallback: float | None) -> None:
         goes = ""
-        if fallback is not None:
+        if fallback is not None and hold.fits(fallback):
             self._fallen[hold.lease.key] = fallback
             goes = f"; it goes to its fallback, {fallback:g}"
         self._over(hold.lease, f"its time was over{goes}")
@@ -283,7 +311,13 @@ class Control(threading.Thread):
         self._drop(lease.key, then)
 
     def _drop(self, key: Key, then: Then = _nothing) -> None:
-        """Have the device let go; one that keeps no leases is asked until it has."""
+        """Have the device let go; one that keeps no leases is asked until it has.
+
+        One that somebody steers is steered on.
+        """
+        if self._steering.take_over(key, then):
+            self._owed.pop(key, None)
+            return
         again = key in self._owed
         custody = Custody(key, self._originals, self._report, retried=again)
         if key in self._originals:
@@ -300,11 +334,18 @@ class Control(threading.Thread):
 
         self._hand_over(key, grip.let_go(custody, self._fallen.get(key)), dropped)
 
+    def _lent(self, key: Key) -> float | None:
+        """What its lease, or the fallback after it, allows an actuator at most."""
+        if key in self._holds:
+            return self._holds[key].lease.value
+        return self._fallen.get(key) if key in self._originals else None
+
     def _owe(self, key: Key) -> None:
         self._owed.setdefault(key, 0)
 
     def _hurry(self, device: str) -> None:
         """It has been opened, perhaps anew: what hangs in its old thread is waited for no longer."""
+        self._steering.opened(device)
         for key in self._owed:
             if key.device == device:
                 self._owed[key] = 0
@@ -323,14 +364,16 @@ class Control(threading.Thread):
     def _look_at(self, look: Look, key: Key) -> None:
         def seen(result: Result) -> None:
             fallen = key in self._fallen and key in self._originals
-            look.take(key, result, self._holds.get(key), fallen=fallen)
+            decider = self._steering.decider(key)
+            look.take(key, result, self._holds.get(key), fallen=fallen, decider=decider)
 
         self._hand_over(key, read_back, seen)
 
     def _end_all(self, devices: Collection[str] | None, why: str, done: threading.Event) -> None:
+        driven = self._steering.end(devices)
         leases = {lease.key: lease for lease in self._table}
         changed = self._originals.keys()
-        known = [*(key for key in leases if key not in changed), *changed]
+        known = [*(key for key in dict.fromkeys([*driven, *leases]) if key not in changed), *changed]
         ending = [key for key in known if devices is None or key.device in devices]
         left = len(ending)
 

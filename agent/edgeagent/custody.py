@@ -33,17 +33,38 @@ class Custody:
         original, step = self._originals.get(self._key, self._of), actuator.info.step
         if original and self._gone(original, actuator):
             original = None
-        if original and wanted in original.ours:
+        if original and original.driven is None and wanted in original.ours:
             return
         now = read_back(actuator)
+        if original and original.driven:
+            self._note(original, now, step, wanted)
+            return
         if original is None:
             original = Original(now.value, [], self._originals.boot)
         # Until it is set, the value of before may still be ours; after a crash, either shows our hand.
         self._ours(original, [*(value for value in original.ours if now.is_(value, step)), wanted])
 
+    def drive(self, actuator: Actuator, found: Held, wanted: float) -> None:
+        """To be called before `wanted` is set of one that is driven; the disk is written the first time only.
+
+        What is on the disk then is that it is driven, and within which limits: all between is ours.
+        Raises DriverError: then it must not be set.
+        """
+        original, info = self._originals.get(self._key, self._of), actuator.info
+        if original is None or self._gone(original, actuator):
+            original = Original(found.value, [wanted], self._originals.boot)
+        if original.driven is None:
+            limits = (info.minimum, info.maximum)
+            original = Original(original.value, [*original.ours, wanted], original.boot, limits)
+            self._originals.put(self._key, original, self._of)
+        self._note(original, found, info.step, wanted)
+
     def kept_as(self, held: Held) -> None:
         """What the device has made of what it was told, where that is something else."""
-        if original := self._originals.get(self._key, self._of):
+        original = self._originals.get(self._key, self._of)
+        if original and original.driven:
+            self._originals.note(self._key, [*original.ours, held.value], self._of)
+        elif original:
             self._ours(original, [*original.ours, held.value])
 
     def give_back(self, actuator: Actuator, fallback: float | None = None) -> Held:
@@ -58,7 +79,7 @@ class Custody:
         now = settled(actuator, original.ours[-1])
         if self._gone(original, actuator):
             self._tell("actuator-left", f"is {now.value:g}: the machine has started afresh since")
-        elif not any(now.is_(value, step) for value in (original.value, *original.ours)):
+        elif not self._is_ours(original, now, step):
             who = now.by or "somebody else has set it"
             words = f"is {now.value:g} and does not get its {original.value:g} back: {who}"
             self._tell("actuator-left", words, Severity.WARNING)
@@ -71,6 +92,13 @@ class Custody:
         self._originals.forget(self._key)
         return now
 
+    def _is_ours(self, original: Original, held: Held, step: float) -> bool:
+        """Whether it is at a value that we may have left it at."""
+        if original.driven and not self._originals.knows(self._key):
+            lowest, highest = original.driven
+            return lowest - step <= held.value <= highest + step
+        return any(held.is_(value, step) for value in (original.value, *original.ours))
+
     def _gone(self, original: Original, actuator: Actuator) -> bool:
         """Whether a restart of the machine has undone what we made of it."""
         return original.boot != self._originals.boot and not actuator.survives_reboot
@@ -78,11 +106,16 @@ class Custody:
     def _restore(self, original: Original, actuator: Actuator) -> Held:
         actuator.set(original.value)
         held, step = settled(actuator, original.value), actuator.info.step
-        if not held.is_(original.value, step) and any(held.is_(value, step) for value in original.ours):
+        if not held.is_(original.value, step) and self._is_ours(original, held, step):
             raise DriverError(f"was told to be {original.value:g} again, and stays at {held.value:g}")
         if self._retried:
             self._tell("actuator-restored", f"is {held.value:g} again, as it was found")
         return held
+
+    def _note(self, original: Original, found: Held, step: float, wanted: float) -> None:
+        """Before one that is driven is set: until it is, the value of before may still be ours."""
+        before = [found.value] if self._is_ours(original, found, step) else []
+        self._originals.note(self._key, [*before, wanted], self._of)
 
     def _ours(self, original: Original, ours: list[float]) -> None:
         if not set(ours) <= set(original.ours):

@@ -17,7 +17,7 @@ from edgeagent.sampler import Deliver, Opened, Sampler
 from edgeagent.schedule import Schedule, jitter
 from edgeagent.stream import Rules
 from edgeagent_sdk.channel import Fault
-from edgeagent_sdk.driver import Host, Sensor
+from edgeagent_sdk.driver import Actuators, Host, Sensor
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.messages import ActuatorDescription, ChannelInfo, Severity
 from edgeagent_sdk.names import Identity
@@ -34,6 +34,9 @@ _STOOD_S = 2.0
 class Devices:
     """Every device in a thread of its own. `apply` and `stop` are for one thread.
 
+    Args:
+        reach: what a device of that name may steer of the others.
+
     Attributes:
         version: another number after each change of the devices or of their channels.
     """
@@ -48,8 +51,9 @@ class Devices:
         opened: Opened,
         changed: Callable[[], None],
         report: Report,
+        reach: Callable[[str], Actuators] | None = None,
     ) -> None:
-        self._identity, self._clock = identity, clock
+        self._identity, self._clock, self._reach = identity, clock, reach
         self._host = host
         self._deliver, self._opened, self._tell_change, self._report = deliver, opened, changed, report
         self._running: dict[str, tuple[DeviceConfig, Sampler]] = {}
@@ -75,7 +79,8 @@ class Devices:
         self._end(self.leaving(wanted))
         for config in wanted:
             if config.name not in self._running:
-                host = replace(self._host, readings=Neighbours(self, config.name))
+                actuators = self._reach(config.name) if self._reach else None
+                host = replace(self._host, readings=Neighbours(self, config.name), actuators=actuators)
                 self.start(config, config.sensor(host, config.options))
         self._changed()
 

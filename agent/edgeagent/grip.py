@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
 from edgeagent.custody import Custody
+from edgeagent.driving import Order
 from edgeagent.leases import Key
 from edgeagent.readback import Held, read_back, settled
 from edgeagent.sampler import Sampler
@@ -59,17 +61,21 @@ def take(
     custody: Custody | None = None,
     *,
     wanted: Callable[[], bool] = lambda: True,
+    driven: bool = False,
 ) -> Action:
     """Make it hold `value` until then; what it holds afterwards.
 
     What a device that keeps no leases holds before is given into `custody` first, to be given back. If
-    that takes so long that it is no longer `wanted`, nothing is set.
+    that takes so long that it is no longer `wanted`, nothing is set. Is it `driven`, the disk is spared.
     """
 
     def action(actuator: Actuator) -> Held:
         keeper = None if isinstance(actuator, LeasedActuator) else custody
         if keeper and _left_s(until_ns) > 0:
-            keeper.keep(actuator, value)
+            if driven:
+                keeper.drive(actuator, read_back(actuator), value)
+            else:
+                keeper.keep(actuator, value)
         left_s = _left_s(until_ns)
         if left_s <= 0:
             raise DriverError("the lease was over before the device could take it")
@@ -97,6 +103,32 @@ def refresh(value: float, until_ns: int, *, reapply: bool = True) -> Action:
         due = isinstance(actuator, LeasedActuator) if obeys else reapply
         if due and left_s > 0:
             _set(actuator, value, left_s)
+        return held
+
+    return action
+
+
+def drive(order: Order, custody: Custody) -> Action:
+    """Make it hold the order's value, once more; whose hand was met there stands in the order.
+
+    What another has made of it is left so, unless the order insists.
+    """
+
+    def action(actuator: Actuator) -> Held:
+        step, leased = actuator.info.step, isinstance(actuator, LeasedActuator)
+        found = read_back(actuator)
+        if order.known and not any(found.is_(value, step) for value in order.known):
+            order.met = found
+            if not order.insist:
+                return found
+        if not leased:
+            custody.drive(actuator, found, order.value)
+        if found.is_(order.value, step) and not leased:
+            return found
+        _set(actuator, order.value, math.inf)
+        held = settled(actuator, order.value)
+        if not leased and not held.is_(order.value, step):
+            custody.kept_as(held)
         return held
 
     return action

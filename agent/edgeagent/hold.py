@@ -39,6 +39,8 @@ class Hold:
         refresh_ns: when the device is to be told again.
         given_up: what has not been carried out of its orders is not to be any more.
         overwritten: an order that came after it may have set another value: ours, though not this one's.
+        target: what the device was last told: the lease's value, or less where somebody steers it lower.
+        whose: who does, then.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Hold:
         self.before: Hold | None = before if before is None or before.began else before.before
         self.wait_until_ns = self.refresh_ns = 0
         self.by = wanted.by
+        self.target, self.whose = lease.value, ""
         self._info, self._remarks = wanted.info, list(wanted.remarks)
         self._answer: Answer | None = answer
         self._report = report
@@ -77,6 +80,8 @@ class Hold:
         self.seen(held)
         if self._reverted:
             self._remarks.append(f"what decides is {held.by or 'not known'}")
+        elif self.target < self.lease.value:
+            self._remarks.append(f"{self.whose} keeps it at {self.target:g}")
         self.answer(Outcome.CLAMPED if self._remarks else Outcome.APPLIED, holds(self.lease, held))
 
     def seen(self, held: Held) -> bool:
@@ -85,7 +90,7 @@ class Hold:
         obeys = self.obeyed(held)
         if not obeys and not self._reverted:
             who = held.by or "somebody else has set it"
-            words = f"is {held.value:g}, although a lease holds it at {self.lease.value:g}: {who}"
+            words = f"is {held.value:g}, although a lease holds it at {self.target:g}: {who}"
             self._tell("actuator-reverted", words, Severity.WARNING, found=held.value, by=held.by)
         elif obeys and self._reverted:
             self._tell("actuator-recovered", f"is {held.value:g} again, as its lease says")
@@ -93,8 +98,8 @@ class Hold:
         return obeys
 
     def obeyed(self, held: Held) -> bool:
-        """Whether that is what the lease says."""
-        return held.is_(self.lease.value, self._info.step)
+        """Whether that is what the lease says, or who steers it below that."""
+        return held.is_(self.target, self._info.step)
 
     def failed(self, why: str) -> None:
         """The device could not be asked."""
@@ -114,6 +119,10 @@ class Hold:
         if self._answer:
             self._answer(outcome, what, why or "; ".join(self._remarks))
         self._answer = None
+
+    def fits(self, value: float) -> bool:
+        """Whether the actuator can be at that."""
+        return self._info.minimum <= value <= self._info.maximum
 
     @property
     def _left_s(self) -> float:

@@ -36,8 +36,15 @@ class Look:
         """Whether there is nothing more to wait for."""
         return not self._missing or time.monotonic_ns() >= self.until_ns
 
-    def take(self, key: Key, result: Held | DriverError, hold: Hold | None, *, fallen: bool) -> None:
-        """What an actuator is at. `fallen`: no lease holds it, but its fallback."""
+    def take(
+        self, key: Key, result: Held | DriverError, hold: Hold | None, *, fallen: bool, decider: str
+    ) -> None:
+        """What an actuator is at.
+
+        Args:
+            fallen: no lease holds it, but its fallback.
+            decider: who does where it is steered.
+        """
         self._missing -= 1
         row = self._rows[key]
         if hold:
@@ -46,14 +53,16 @@ class Look:
             row["fault"] = str(result)
         else:
             del row["fault"]
-            row |= {"value": result.value, "by": result.by or _who(result, hold, fallen)}
+            row |= {"value": result.value, "by": result.by or _who(result, hold, fallen, decider)}
 
     def close(self) -> None:
         """Answer."""
         self._answer(Outcome.APPLIED, {"actuators": list(self._rows.values())})
 
 
-def _who(held: Held, hold: Hold | None, fallen: bool) -> str:
+def _who(held: Held, hold: Hold | None, fallen: bool, decider: str) -> str:
     if hold is None:
-        return "its fallback" if fallen else ""
-    return (hold.by or "a lease") if hold.obeyed(held) else "somebody else"
+        return decider or ("its fallback" if fallen else "")
+    if not hold.obeyed(held):
+        return "somebody else"
+    return hold.whose if hold.target < hold.lease.value else (hold.by or "a lease")

@@ -21,18 +21,20 @@ from edgeagent_sdk.errors import DriverError, EdgeError
 from edgeagent_sdk.messages import Severity
 
 
-class Original(msgspec.Struct, frozen=True):
+class Original(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one actuator was found at, and what tells our hand from another's.
 
     Args:
         value: as found, in the actuator's unit.
         ours: what we have made of it since, the newest last; never empty on the disk.
         boot: the kernel's boot id then.
+        driven: it is set too often for each value to be written: all between these two may be ours.
     """
 
     value: float
     ours: Annotated[list[float], msgspec.Meta(min_length=1)]
     boot: str
+    driven: tuple[float, float] | None = None
 
 
 _BY_HAND = "set its actuators as they should be, then delete the file"
@@ -64,6 +66,8 @@ class Originals:
         self.boot = boot
         self._directory, self._report = directory, report
         self._of: dict[str, Rows] = {}
+        #: Driven ones of which it is known, without the disk, what we have made of them last.
+        self._noted: set[Key] = set()
         #: Fingerprints of the devices as they are now.
         self._now: dict[str, str] = {}
         #: Devices whose file is not to be touched, and why.
@@ -122,8 +126,21 @@ class Originals:
             raise DriverError(f"its original value cannot be saved first: {error}") from None
         self._of[key.device] = rows
 
+    def note(self, key: Key, ours: list[float], of: str) -> None:
+        """What we have made of one that is driven; not for the disk, which knows its limits."""
+        original = self.get(key, of)
+        if original and original.driven:
+            changed = Original(original.value, ours, original.boot, original.driven)
+            self._of[key.device] = self._of[key.device] | {key.actuator: changed}
+            self._noted.add(key)
+
+    def knows(self, key: Key) -> bool:
+        """Whether what we have made of one that is driven is known more closely than by its limits."""
+        return key in self._noted
+
     def forget(self, key: Key) -> None:
         """It is not to be given back any more."""
+        self._noted.discard(key)
         if key not in self:
             return  # the file is another device's by now
         rows = {name: row for name, row in self._of.get(key.device, {}).items() if name != key.actuator}

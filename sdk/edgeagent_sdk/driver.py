@@ -73,7 +73,8 @@ class Driven(NamedTuple):
         ceiling: no more than that is set, whatever is asked for: a lease's or a guard's value; else infinite.
         whose: whose ceiling that is.
         fault: why it cannot be set now; it is tried again, with growing pauses. Empty if it can.
-        found: what another process has made of it since, which is left so; None while nobody has.
+        found: what another process has made of it, which is left so unless one insists; None while none has.
+        met: how often another process's value was found in the place of ours.
     """
 
     value: float | None = None
@@ -81,6 +82,7 @@ class Driven(NamedTuple):
     whose: str = ""
     fault: str = ""
     found: float | None = None
+    met: int = 0
 
 
 class Drive(Protocol):
