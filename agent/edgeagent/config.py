@@ -66,7 +66,7 @@ class HintsConfig(msgspec.Struct, kw_only=True, frozen=True):
     mode: Annotated[
         str,
         _key("who may write to it: as chmod takes it", pattern="^0?[0-7]{3}$", title="three octal digits"),
-    ] = "0660"
+    ] = "0666"
 
 
 class DeviceKeys(msgspec.Struct, kw_only=True, frozen=True):

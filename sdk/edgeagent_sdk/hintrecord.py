@@ -7,6 +7,7 @@ an agent that has just started, or one that missed a datagram, is right again wi
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from enum import IntEnum
 from functools import lru_cache
 from itertools import pairwise
@@ -82,17 +83,23 @@ class Record(NamedTuple):
     target: Target
 
 
-def encode_head(
-    kind: int, session: int, unit: int, open_: int, arrived_ns: int, began_ns: int = 0, ended_ns: int = 0
-) -> bytes:
-    """The beginning of a record."""
-    return _HEAD.pack(_MAGIC, kind, session, unit, open_, arrived_ns, began_ns, ended_ns)
+def encoder(target: Target) -> Callable[..., bytes]:
+    """What makes a session's datagrams of the fields of `Record`, in their order, without the target.
 
-
-def encode_target(target: Target) -> bytes:
-    """The end of every record of a session. Raises ValueError for what cannot be a target."""
+    Raises:
+        ValueError: that cannot be a target.
+    """
     _check(target)
-    return _TARGET.pack(target.deadline_s, target.misses) + ",".join((target.name, *target.domains)).encode()
+    names = ",".join((target.name, *target.domains)).encode()
+    end = _TARGET.pack(target.deadline_s, target.misses) + names
+    pack = struct.Struct(f"{_HEAD.format}{len(end)}s").pack
+
+    def encode(
+        kind: int, session: int, unit: int, open_: int, arrived_ns: int, began_ns: int = 0, ended_ns: int = 0
+    ) -> bytes:
+        return pack(_MAGIC, kind, session, unit, open_, arrived_ns, began_ns, ended_ns, end)
+
+    return encode
 
 
 def decode(datagram: bytes) -> Record:

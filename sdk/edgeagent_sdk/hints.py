@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Final, Self, TypeVar
 
-from edgeagent_sdk.hintrecord import Kind, Target, encode_head, encode_target
+from edgeagent_sdk.hintrecord import Kind, Target, encoder
 from edgeagent_sdk.hintroad import send
 
 #: So many units may wait, or be worked on, at once; of more, the oldest are forgotten.
@@ -68,7 +68,7 @@ class Session:
     """
 
     def __init__(self, target: Target) -> None:
-        self._target = encode_target(target)
+        self._encode = encoder(target)
         self._number = next(_numbers)
         self._units = count(1)
         #: When it arrived, and in the second when work on it began.
@@ -147,10 +147,8 @@ class Session:
         self._running.clear()
         self._tell(Kind.CLOSED, 0, 0, 0)
 
-    def _tell(self, kind: Kind, number: int, arrived_ns: int, began_ns: int = 0, ended_ns: int = 0) -> None:
-        open_ = len(self._waiting) + len(self._running)
-        head = encode_head(kind, self._number, number, open_, arrived_ns, began_ns, ended_ns)
-        send(head + self._target)
+    def _tell(self, kind: Kind, number: int, *times_ns: int) -> None:
+        send(self._encode(kind, self._number, number, len(self._waiting) + len(self._running), *times_ns))
 
 
 def _moment_ns(at_s: float | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -61,6 +62,8 @@ class Receiver(threading.Thread):
 
     def run(self) -> None:
         """The thread's body."""
+        # Woken by a workload's report, it does not push that workload off its CPU.
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         while not self._ending:
             burst = 0
             came = self._inbox.receive(_TURN_S)

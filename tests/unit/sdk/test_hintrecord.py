@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeagent_sdk.hintrecord import MAX_BYTES, Kind, Record, Target, decode, encode_head, encode_target
+from edgeagent_sdk.hintrecord import MAX_BYTES, Kind, Record, Target, decode, encoder
 from edgeagent_sdk.names import NAME_PATTERN
-
 
 _NAMES = st.from_regex(NAME_PATTERN, fullmatch=True)
 _TARGETS = st.builds(
@@ -35,7 +34,7 @@ def _records(draw: st.DrawFn) -> Record:
 
 
 def _encode(record: Record) -> bytes:
-    return encode_head(*record[:-1]) + encode_target(record.target)
+    return encoder(record.target)(*record[:-1])
 
 
 @given(_records())
@@ -76,7 +75,7 @@ def test_a_damaged_record_is_refused_or_is_one(record: Record, data: st.DataObje
 )
 def test_what_cannot_be_a_target_is_refused(target: Target, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        encode_target(target)
+        encoder(target)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +92,7 @@ def test_what_cannot_be_a_target_is_refused(target: Target, why: str) -> None:
 )
 def test_a_unit_arrives_begins_and_ends_in_this_order(times_ns: tuple[int, int, int], kind: Kind) -> None:
     with pytest.raises(ValueError, match="in this order"):
-        decode(encode_head(kind, 1, 1, 0, *times_ns) + encode_target(Target("camera", 0.03, 0.01, ())))
+        decode(encoder(Target("camera", 0.03, 0.01, ()))(kind, 1, 1, 0, *times_ns))
 
 
 def test_a_kind_of_later_is_refused() -> None:
