@@ -18,6 +18,9 @@ from edgeagent_sdk.plugins import nearest
 
 _KINDS = resources.files(__package__) / "data" / "kinds"
 
+#: The name of the temperature that belongs to no component.
+CASE = "case"
+
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -125,6 +128,22 @@ class Supply(_Table, frozen=True, kw_only=True):
     switch_ohm: NotNegative
 
 
+class Dvfs(_Table, frozen=True, kw_only=True):
+    """What a governor of clocks is tried on with this machine; all of it may be left out.
+
+    Args:
+        foreground: component that works on what is asked for; by default the one that draws most.
+        background: component of a second workload; by default the next one.
+        meter: what the machine's power meter sees: its direct current, or what the supply takes.
+        limits_c: temperatures to keep, by component; by default its `throttle_c`. ``case`` limits the case.
+    """
+
+    foreground: str | None = None
+    background: str | None = None
+    meter: Literal["dc", "ac"] = "dc"
+    limits_c: dict[str, float] = {}
+
+
 class Kind(_Table, frozen=True, kw_only=True):
     """One kind of machine.
 
@@ -133,6 +152,7 @@ class Kind(_Table, frozen=True, kw_only=True):
         case_heat_capacity_j_per_k: of the air path and all metal that shares its temperature.
         passive_w_per_k: from there to the surrounding air without any fan.
         fans: none for a machine that cools by convection.
+        dvfs: for `edgeagent rig dvfs`.
     """
 
     title: str
@@ -143,6 +163,14 @@ class Kind(_Table, frozen=True, kw_only=True):
     components: Annotated[tuple[Component, ...], msgspec.Meta(min_length=1)]
     supply: Supply
     fans: Fans | None = None
+    dvfs: Dvfs = Dvfs()
+
+    def __post_init__(self) -> None:
+        known = [component.name for component in self.components]
+        dvfs = self.dvfs
+        for name in (*filter(None, (dvfs.foreground, dvfs.background)), *(dvfs.limits_c.keys() - {CASE})):
+            if name not in known:
+                raise ValueError(f"dvfs: no component {name!r}; {nearest(name, known)}")
 
     @property
     def liquid(self) -> bool:

@@ -1,0 +1,58 @@
+"""Who takes part: governors by name. What a name stands for is imported when it is asked for.
+
+A contestant is ``(board, scenario) -> Governor``. Only one that knows plant and future (the clairvoyant) uses
+more of them than ``board.machine``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from edgeagent_hil.dvfs.boards import Board
+from edgeagent_hil.dvfs.scenario import Scenario
+from edgeagent_sdk.errors import EdgeError
+from edgeagent_sdk.governor import GROUP, Governor
+from edgeagent_sdk.plugins import installed, load, nearest
+
+Contestant = Callable[[Board, Scenario], Governor]
+
+#: Governors of the rig: ``module:object``, each ``Machine -> Governor``.
+BASELINES: dict[str, str] = {}
+
+#: Those that know plant and future: ``module:object``, each ``(Board, Scenario) -> Governor``.
+CLAIRVOYANT = "clairvoyant"
+ALL_KNOWING: dict[str, str] = {}
+
+
+def names() -> list[str]:
+    """Everybody: the clairvoyant, the baselines, the installed governors."""
+    return [*ALL_KNOWING, *BASELINES, *installed(GROUP)]
+
+
+def contestant(name: str) -> Contestant:
+    """The contestant of that name, or ``package.module:object`` as an entry point would name it.
+
+    Raises:
+        EdgeError: there is none.
+    """
+    if name in ALL_KNOWING:
+        all_knowing: Contestant = _object(ALL_KNOWING[name])
+        return all_knowing
+    make = _object(BASELINES.get(name, name)) if name in BASELINES or ":" in name else _installed(name)
+    return lambda board, _scenario: make(board.machine)
+
+
+def _installed(name: str) -> Any:
+    if name not in installed(GROUP):
+        raise EdgeError(f"unknown governor {name!r}; {nearest(name, names())}")
+    return load(GROUP, name)
+
+
+def _object(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise EdgeError(f"governor {path!r}: {error}") from None

@@ -1,0 +1,121 @@
+"""Work that fits a board: as much as a given clock can just do, whatever board it is.
+
+So that a heat wave, dust or a cap matters on each of them, their size follows from the board's own physics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Final, NamedTuple
+
+from edgeagent_hil.dvfs.boards import Board, Part
+from edgeagent_hil.dvfs.curves import Curve
+from edgeagent_hil.dvfs.plant import Plant
+from edgeagent_hil.dvfs.scenario import Activity
+
+#: Steps in which heat is looked ahead.
+_STRIDE_S: Final = 2
+
+
+class Unit(NamedTuple):
+    """The mean unit of a stream.
+
+    Args:
+        stalled: as in `scenario.Stream`.
+    """
+
+    cycles: float
+    memory_s: float
+    stalled: float
+
+    def service_s(self, clock_hz: float) -> float:
+        """How long it takes."""
+        return self.cycles / clock_hz + self.memory_s
+
+
+class Steady(NamedTuple):
+    """A domain that works on one unit in each period, for ever.
+
+    Args:
+        needed: the lowest operating point at which a unit takes no longer than `longest_s`.
+    """
+
+    domain: int
+    threads: int
+    unit: Unit
+    period_s: float
+    needed: int
+
+
+def unit(part: Part, service_s: float, pace: float, memory: float, stalled: float) -> Unit:
+    """A unit that takes `service_s` at a clock.
+
+    Args:
+        pace: where that clock lies, 0 for the lowest and 1 for the highest of the part.
+        memory: share of the time at the highest clock during which it waits for memory.
+    """
+    low_hz, high_hz = part.clock_hz[0], part.clock_hz[-1]
+    clock_hz = low_hz + pace * (high_hz - low_hz)
+    per_cycle_s = memory / (1 - memory) / high_hz
+    cycles = service_s / (1 / clock_hz + per_cycle_s)
+    return Unit(cycles, cycles * per_cycle_s, stalled)
+
+
+def steady(board: Board, domain: int, unit: Unit, period_s: float, longest_s: float) -> Steady:
+    """One `unit` in each period on all cores of a domain."""
+    part = board.parts[domain]
+    enough = [k for k, hz in enumerate(part.clock_hz) if unit.service_s(hz) <= longest_s]
+    return Steady(domain, part.cores, unit, period_s, enough[0] if enough else len(part.clock_hz) - 1)
+
+
+def activity(board: Board, work: Steady, point: int) -> Activity:
+    """`work` at an operating point, while all other domains rest."""
+    count = len(board.parts)
+    points, awake, active = [0] * count, [0.0] * count, [0.0] * count
+    computing_s = work.unit.cycles / board.parts[work.domain].clock_hz[point]
+    service_s = computing_s + work.unit.memory_s
+    points[work.domain] = point
+    awake[work.domain] = min(service_s / work.period_s, 1.0)
+    drawn = (computing_s + work.unit.stalled * work.unit.memory_s) / service_s
+    active[work.domain] = work.threads * awake[work.domain] * drawn
+    return Activity(points, awake, active)
+
+
+def peak_k(board: Board, work: Steady, ambient_c: Curve, fouling: Curve, duration_s: int) -> float:
+    """By how much the hottest part passes its limit if `work` is done at the clock it needs, as it was
+    before; negative if none does."""
+    doing = activity(board, work, work.needed)
+    plant = Plant(board, ambient_c.at(0.0), fouling.at(0.0), doing)
+    highest_k = -inf
+    for time_s in range(0, duration_s, _STRIDE_S):
+        plant.draw(doing, _STRIDE_S)
+        plant.warm(ambient_c.at(time_s + _STRIDE_S), fouling.at(time_s + _STRIDE_S))
+        highest_k = max(
+            highest_k, *(c - part.limit_c for c, part in zip(plant.junction_c, board.parts, strict=True))
+        )
+    return highest_k
+
+
+def reaching(over_k: Callable[[float], float], margin_k: float, low: float, high: float) -> float:
+    """Where between `low` and `high` a rising `over_k` comes to −`margin_k`; the nearer end if nowhere."""
+    for _ in range(20):
+        middle = (low + high) / 2
+        if over_k(middle) < -margin_k:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def cap_w(board: Board, work: Steady, ambient_c: float, share: float) -> float:
+    """A cap between the least and the most that clocks which are fast enough would draw.
+
+    Args:
+        share: 0 for the least.
+    """
+    points = range(work.needed, len(board.parts[work.domain].clock_hz))
+    plant = Plant(board, ambient_c)
+    drawn_w = [plant.settle(activity(board, work, point), ambient_c) for point in points]
+    least_w, most_w = min(drawn_w), max(drawn_w)
+    return max(least_w + share * (most_w - least_w), least_w * 1.015)

@@ -1,0 +1,245 @@
+"""Workloads by name: what a board is given to do, and what happens to it meanwhile.
+
+All are scaled to the board: service times are set at a place in its range of clocks, heat waves and caps by
+what it would draw and how warm it would get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+
+from edgeagent_hil.dvfs import arrivals
+from edgeagent_hil.dvfs.boards import Board
+from edgeagent_hil.dvfs.curves import Curve, steps
+from edgeagent_hil.dvfs.scenario import Scenario, Stream
+from edgeagent_hil.dvfs.sizing import Steady, Unit, activity, cap_w, peak_k, reaching, steady, unit
+from edgeagent_hil.twin.units import Array
+from edgeagent_sdk.errors import EdgeError
+from edgeagent_sdk.plugins import nearest
+
+#: Standard deviations of a unit's cycles and of its memory time, as shares; cut off at three of them.
+_SPREAD: Final = 0.03
+
+#: Share of the time at the highest clock that a unit waits for memory, and what a core draws meanwhile: about
+#: 60 % of its dynamic power. Estimates.
+_MEMORY: Final = 0.15
+_STALLED: Final = 0.6
+
+#: A camera: 30 frames a second, each to be done before the next.
+_PERIOD_S: Final = 1 / 30
+
+#: Share of the period that the mean frame takes at the clock it is made for: with three standard deviations
+#: it is still in time.
+_FILL: Final = 0.91
+
+#: Requests: time for one at the highest clock, share of that clock's time that all of them take on average,
+#: and the deadline as a multiple of that time.
+_REQUEST_S: Final = 0.06
+_LOAD: Final = 0.25
+_PATIENCE: Final = 6.0
+
+#: The day: compressed to this; the load at its peak; time and deadline as for requests.
+_DAY_S: Final = 300.0
+_PEAK: Final = 0.5
+_DAY_REQUEST_S: Final = 0.04
+
+_AMBIENT_C: Final = 25.0
+
+#: Heat waves and dust bring the part that just works fast enough to so much below its limit; there is no
+#: hotter room and no thicker dust than these.
+_MARGIN_K: Final = 2.5
+_AMBIENT_MAX_C: Final = 75.0
+_FOULING_MAX: Final = 20.0
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What a workload is made of.
+
+    Attributes:
+        data: folder of recorded arrivals; None makes them up.
+    """
+
+    name: str
+    board: Board
+    duration_s: int
+    seed: int
+    data: Path | None
+
+    def rng(self, what: str) -> np.random.Generator:
+        """Randomness of its own for each part, so that one does not disturb the other."""
+        return np.random.default_rng([self.seed, crc32(f"{self.name}.{what}".encode())])
+
+    def scenario(self, *streams: Stream) -> Scenario:
+        return Scenario(self.name, self.duration_s, streams, seed=self.seed)
+
+    def working(self, work: Steady, stream: Stream) -> Scenario:
+        """The board has done `work` for hours, at the clock it needs."""
+        return replace(self.scenario(stream), before=activity(self.board, work, work.needed))
+
+    def stream(self, name: str, domain: int, unit: Unit, deadline_s: float, arrival_s: Array) -> Stream:
+        """Units around the mean one."""
+        rng = self.rng(name)
+
+        def varied(mean: float) -> Array:
+            spread = np.clip(rng.standard_normal(len(arrival_s)), -3.0, 3.0) * _SPREAD
+            return np.asarray(mean * (1 + spread))
+
+        return Stream(
+            name=name,
+            domain=domain,
+            threads=self.board.parts[domain].cores,
+            deadline_s=deadline_s,
+            arrival_s=arrival_s,
+            cycles=varied(unit.cycles),
+            memory_s=varied(unit.memory_s),
+            stalled=unit.stalled,
+        )
+
+    def at(self, share: float) -> int:
+        """A whole second of the run."""
+        return round(share * self.duration_s)
+
+
+def _camera(case: _Case, pace: float) -> tuple[Stream, Steady]:
+    """Frames on the foreground's domain, and what they are on average."""
+    board, domain = case.board, case.board.foreground
+    mean = unit(board.parts[domain], _FILL * _PERIOD_S, pace, _MEMORY, _STALLED)
+    arrival_s = arrivals.frames(_PERIOD_S, case.duration_s)
+    stream = case.stream("camera", domain, mean, _PERIOD_S, arrival_s)
+    return stream, steady(board, domain, mean, _PERIOD_S, (1 - 3 * _SPREAD) * _PERIOD_S)
+
+
+def _requests(case: _Case, name: str, domain: int, load: float) -> Stream:
+    mean = unit(case.board.parts[domain], _REQUEST_S, 1.0, _MEMORY, _STALLED)
+    arrival_s = arrivals.requests(load / _REQUEST_S, case.duration_s, case.rng("arrivals"), case.data)
+    return case.stream(name, domain, mean, _PATIENCE * _REQUEST_S, arrival_s)
+
+
+def _periodic(case: _Case) -> Scenario:
+    """A camera's frames, 30 a second, each to be done before the next comes."""
+    stream, work = _camera(case, pace=0.35)
+    return case.working(work, stream)
+
+
+def _bursty(case: _Case) -> Scenario:
+    """Requests as they came to a real service, with a deadline of six times their service time."""
+    return case.scenario(_requests(case, "requests", case.board.foreground, _LOAD))
+
+
+def _diurnal(case: _Case) -> Scenario:
+    """Requests whose rate follows the day, compressed to five minutes."""
+    domain = case.board.foreground
+    mean = unit(case.board.parts[domain], _DAY_REQUEST_S, 1.0, _MEMORY, _STALLED)
+    rate_hz = _PEAK / _DAY_REQUEST_S
+    arrival_s = arrivals.daily(rate_hz, _DAY_S, case.duration_s, case.rng("arrivals"))
+    return case.scenario(case.stream("service", domain, mean, _PATIENCE * _DAY_REQUEST_S, arrival_s))
+
+
+def _two(case: _Case) -> Scenario:
+    """A camera on one domain, requests on another."""
+    board = case.board
+    if board.foreground == board.background:
+        raise EdgeError(f"two: {board.name!r} has one domain only, two workloads need one each")
+    requests = _requests(case, "requests", board.background, 0.8 * _LOAD)
+    return case.scenario(_camera(case, pace=0.35)[0], requests)
+
+
+def _ambient(case: _Case) -> Scenario:
+    """A camera while the surroundings grow so hot that only thrift keeps the temperature limit."""
+
+    def wave(hot_c: float) -> Curve:
+        return Curve((case.at(0.1), case.at(0.4)), (_AMBIENT_C, hot_c))
+
+    stream, work = _camera(case, pace=0.6)
+    clean = case.scenario(stream).fouling
+    hot_c = reaching(
+        lambda hot_c: peak_k(case.board, work, wave(hot_c), clean, case.duration_s),
+        _MARGIN_K,
+        _AMBIENT_C,
+        _AMBIENT_MAX_C,
+    )
+    return replace(case.working(work, stream), ambient_c=wave(hot_c))
+
+
+def _dust(case: _Case) -> Scenario:
+    """A camera while dust takes away the cooling."""
+
+    def layer(fouling: float) -> Curve:
+        return Curve((case.at(0.1), case.at(0.4)), (0.0, fouling))
+
+    stream, work = _camera(case, pace=0.6)
+    ambient_c = case.scenario(stream).ambient_c
+    worst = reaching(
+        lambda fouling: peak_k(case.board, work, ambient_c, layer(fouling), case.duration_s),
+        _MARGIN_K,
+        0.0,
+        _FOULING_MAX,
+    )
+    return replace(case.working(work, stream), fouling=layer(worst))
+
+
+def _cap(case: _Case) -> Scenario:
+    """A camera under a power cap that steps."""
+    stream, work = _camera(case, pace=0.35)
+    tight_w, loose_w = (cap_w(case.board, work, _AMBIENT_C, share) for share in (0.3, 0.7))
+    levels = ((0.0, inf), (0.2, loose_w), (0.4, tight_w), (0.6, inf), (0.7, tight_w), (0.9, loose_w))
+    cap = steps(*((case.at(share), level_w) for share, level_w in levels))
+    return replace(case.working(work, stream), cap_w=cap)
+
+
+def _memory(case: _Case) -> Scenario:
+    """A camera whose frames, for a while, wait for memory most of the time."""
+    stream, work = _camera(case, pace=0.35)
+    bound = (stream.arrival_s >= case.at(0.4)) & (stream.arrival_s < case.at(0.7))
+    stream = replace(
+        stream,
+        cycles=np.where(bound, 0.4 * stream.cycles, stream.cycles),
+        memory_s=np.where(bound, 4.0 * stream.memory_s, stream.memory_s),
+    )
+    return case.working(work, stream)
+
+
+_WORKLOADS: Final[dict[str, Callable[[_Case], Scenario]]] = {
+    "periodic": _periodic,
+    "bursty": _bursty,
+    "diurnal": _diurnal,
+    "two": _two,
+    "ambient": _ambient,
+    "dust": _dust,
+    "cap": _cap,
+    "memory": _memory,
+}
+
+
+def names() -> list[str]:
+    """All workloads."""
+    return list(_WORKLOADS)
+
+
+def about(name: str) -> str:
+    """One line on a workload."""
+    return (_WORKLOADS[name].__doc__ or "").strip()
+
+
+def scenario(
+    name: str, board: Board, *, seed: int = 0, duration_s: int = 600, data: Path | None = None
+) -> Scenario:
+    """The workload called `name` on a board; equal arguments, equal future.
+
+    Args:
+        data: folder with ``llm_requests/``; without it arrivals of requests are made up.
+
+    Raises:
+        EdgeError: no such workload, it does not fit the board, or `data` does not hold what it should.
+    """
+    if name not in _WORKLOADS:
+        raise EdgeError(f"unknown workload {name!r}; {nearest(name, names())}")
+    return _WORKLOADS[name](_Case(name, board, duration_s, seed, data))
