@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from edgeagent.drivers.clocks import ClocksSensor
+from edgeagent.drivers.cpushare import CpuShares
 from edgeagent.drivers.knob import Knob
 from edgeagent.drivers.sysfs import Attribute, listing, number, text
-from edgeagent_sdk.channel import Channel
-from edgeagent_sdk.driver import ActuatorInfo, Found, Host
+from edgeagent_sdk.channel import Channel, Value
+from edgeagent_sdk.driver import ActuatorInfo, Found, Host, Options
 from edgeagent_sdk.errors import DriverError
 
 _POLICIES = "/sys/devices/system/cpu/cpufreq"
@@ -28,9 +29,14 @@ _HZ_PER_COUNT = 1e3
 
 
 class CpufreqSensor(ClocksSensor):
-    """All frequency policies: the frequency now, and the limits between which the governor chooses."""
+    """All frequency policies: the frequency now, the limits between which the governor chooses, and how busy
+    their CPUs are."""
 
     summary = "CPU clock frequencies and their limits"
+
+    def __init__(self, host: Host, options: Options) -> None:
+        super().__init__(host, options)
+        self._shares: CpuShares | None = None
 
     @classmethod
     def discover(cls, host: Host) -> Iterable[Found]:
@@ -55,7 +61,25 @@ class CpufreqSensor(ClocksSensor):
                     )
         if not channels:
             raise DriverError(f"no frequency policy in {self.host.path(_POLICIES)}")
-        return channels
+        return channels + self._busy(policies)
+
+    def read(self) -> Sequence[Value]:
+        """Every frequency in Hz, then every share."""
+        return [*super().read(), *(self._shares.read() if self._shares else ())]
+
+    def _busy(self, policies: Sequence[Path]) -> list[Channel]:
+        """Channels of how busy the policies' CPUs are, where the kernel tells."""
+        groups = [[int(cpu) for cpu in text(policy / "related_cpus").split()] for policy in policies]
+        self._shares = CpuShares(self.host, groups)
+        if not self._shares.known:
+            self._shares = None
+            return []
+        return [
+            Channel(
+                policy.name, "utilization", description=f"share of CPUs {' '.join(map(str, cpus))} not idle"
+            )
+            for policy, cpus in zip(policies, groups, strict=True)
+        ]
 
 
 def _limits(policy: Path) -> Iterator[Knob]:
@@ -63,6 +87,9 @@ def _limits(policy: Path) -> Iterator[Knob]:
     if lowest is None or highest is None:
         return
     cpus = text(policy / "related_cpus")
+    steps = [int(word) for word in text(policy / "scaling_available_frequencies").split() if word.isdigit()]
+    # The clocks of a boost stand in no list, but for the highest of them.
+    choices = tuple(step * _HZ_PER_COUNT for step in sorted({*steps, int(highest)} if steps else steps))
     for file, suffix in _LIMITS:
         if number(policy / file) is not None:
             info = ActuatorInfo(
@@ -72,5 +99,6 @@ def _limits(policy: Path) -> Iterator[Knob]:
                 highest * _HZ_PER_COUNT,
                 f"{file} of CPUs {cpus}",
                 _HZ_PER_COUNT,
+                choices,
             )
             yield Knob(info, policy / file, _HZ_PER_COUNT)

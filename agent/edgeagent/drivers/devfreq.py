@@ -69,5 +69,6 @@ def _limits(name: str, device: Path) -> Iterator[Knob]:
     for file, suffix in _FILES[1:]:
         if number(device / file) is not None:
             about = f"{file} of {device.name}, which runs at {len(steps)} frequencies"
-            info = ActuatorInfo(name + suffix, "frequency", min(steps), max(steps), about, 1.0)
+            choices = tuple(float(step) for step in sorted(steps))
+            info = ActuatorInfo(name + suffix, "frequency", choices[0], choices[-1], about, 1.0, choices)
             yield Knob(info, device / file, 1.0)

@@ -63,6 +63,36 @@ def test_frequencies_in_hz(tmp_path: Path) -> None:
     assert "'<unknown>' is not a number" in reasons(found)["frequency/policy2"].replace("b'", "'")
 
 
+def test_how_busy_a_policy_is_and_at_which_clocks_it_runs(tmp_path: Path) -> None:
+    """Two clusters of two CPUs; one of the second is off."""
+    tree: dict[str, str | bytes | Path] = {"proc/stat": "cpu 9 9\n" + _stat((0, 100), (50, 50), (10, 0))}
+    for number, cpus in ((0, "0 1"), (2, "2 3")):
+        policy = f"{C}/policy{number}"
+        files = {"related_cpus": cpus, "cpuinfo_min_freq": "600000", "cpuinfo_max_freq": "1800000"}
+        files |= {"scaling_cur_freq": "600000", "scaling_max_freq": "1800000"}
+        tree |= {f"{policy}/{name}": content for name, content in files.items()}
+    tree[f"{C}/policy2/scaling_available_frequencies"] = "1200000 600000 \n"
+    made = CpufreqSensor(build(tmp_path, tree), Options())
+    made.open()
+    assert [actuator.info.choices for actuator in made.actuators()] == [(), (6e8, 1.2e9, 1.8e9)]
+    for later, shares in (
+        (_stat((30, 170), (150, 50), (10, 100)), [0.65, 0.0]),
+        (_stat((30, 170), (150, 50), (10, 100)), [0.65, 0.0]),  # no tick has gone by
+        (_stat((30, 370), (150, 250), (110, 90)), [0.0, 1.0]),  # the kernel's idle time runs back
+    ):
+        (tmp_path / "proc/stat").write_text(later)
+        assert made.read()[-2:] == pytest.approx(shares)
+    (tmp_path / "proc/stat").unlink()
+    assert all(isinstance(value, Fault) for value in made.read()[-2:])
+    made.close()
+
+
+def _stat(*busy_and_idle: tuple[int, int]) -> str:
+    """Lines of /proc/stat, for each CPU its ticks in user and idle."""
+    lines = [f"cpu{i} {busy} 0 0 {idle} 0 0 0 0 7 0\n" for i, (busy, idle) in enumerate(busy_and_idle)]
+    return "".join(lines) + "intr 5 5\n"
+
+
 @pytest.mark.parametrize("driver", [ThermalSensor, CpufreqSensor])
 def test_a_machine_without(tmp_path: Path, driver: type[ThermalSensor | CpufreqSensor]) -> None:
     assert list(driver.discover(Host(tmp_path))) == []

@@ -72,7 +72,13 @@ class ClockLimit(Actuator):
         self._step_mhz = max(gaps, default=1)
         about = f"highest clock of the SMs; {highest_mhz * 1e6:g} Hz takes the lock away"
         self.info = ActuatorInfo(
-            "sm-clock-limit", "frequency", lowest_mhz * 1e6, highest_mhz * 1e6, about, self._step_mhz * 1e6
+            "sm-clock-limit",
+            "frequency",
+            lowest_mhz * 1e6,
+            highest_mhz * 1e6,
+            about,
+            self._step_mhz * 1e6,
+            tuple(mhz * 1e6 for mhz in self._steps_mhz),
         )
         self._highest_mhz = highest_mhz
         self._set_s = 0.0
