@@ -298,6 +298,14 @@ class Sensor(ABC):
         """The devices of this kind that `host` has. Never raises for what it cannot read: it says so."""
         return ()
 
+    @classmethod
+    def examine(cls, host: Host, options: Any) -> Iterable[tuple[str, str]]:
+        """What `edgeagent check` finds wrong beyond the options themselves: keys, and why. May take seconds.
+
+        For what the agent can start without, such as a file that may still come. Never raises.
+        """
+        return ()
+
     @abstractmethod
     def open(self) -> Sequence[Channel]:
         """Reach the device; return its channels, in the order in which `read` gives their values.

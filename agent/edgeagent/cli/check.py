@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
 import typer
@@ -53,6 +53,7 @@ def _examine(path: Path) -> tuple[list[Problem], str, str]:
     """The problems, why the broker cannot be reached now, and what is right."""
     from edgeagent.config import load_config
     from edgeagent_sdk.config import ConfigError, read
+    from edgeagent_sdk.driver import Host, Sensor
     from edgeagent_sdk.errors import BrokerError
     from edgeagent_sdk.mqtt import try_broker
 
@@ -61,6 +62,11 @@ def _examine(path: Path) -> tuple[list[Problem], str, str]:
     except ConfigError as error:
         return error.problems, "", ""
     document, waits = read(path), ""
+    host = Host(Path(settings.host_root))
+    for i, device in enumerate(settings.devices):
+        sensor = cast(type[Sensor], device.sensor)
+        for key, message in sensor.examine(host, device.options):
+            document.complain(("device", i, key), message)
     if reason := _unwritable(Path(settings.state_dir)):
         document.complain(("state_dir",), reason)
     try:

@@ -53,7 +53,7 @@ class Model(Protocol):
         ...
 
 
-class NotYet(Exception):  # noqa: N818 - nothing has failed
+class NotYet(Exception):
     """A model that still learns: its outputs are faults with this reason, and nothing is held against it."""
 
 
@@ -87,7 +87,8 @@ class Setup(NamedTuple):
 
     Args:
         inputs: the channels as ``device/quantity/name``, in the order of the input's last dimension.
-        window: samples that it gets each time, the newest last; its input is (1, window, channels), float64.
+        window: samples that it gets each time, the newest last; its input is (1, window, channels), float64,
+            with NaN where a channel had no value. It is not run while no channel has one.
         step_s: from one sample to the next.
         options: the table `options` of the device.
         state: file in which it may keep what it has learned; empty if nowhere.
@@ -106,6 +107,15 @@ class Talks(Protocol):
 
     def news(self) -> Sequence[News]:
         """What it has found since this was last asked; asked after each `run`."""
+        ...
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """A model that keeps what it has learned."""
+
+    def close(self) -> None:
+        """Save it; called at a clean end."""
         ...
 
 

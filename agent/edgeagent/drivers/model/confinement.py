@@ -1,0 +1,42 @@
+"""What a model's process may not do to its machine: outlive the agent, take its memory, push others aside."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import select
+
+#: Behind everything that controls or samples, before nothing.
+_NICE = 5
+
+#: The first that the kernel ends when the machine runs out of memory (proc(5), oom_score_adj).
+_OOM_FIRST = "1000"
+
+_STDIN = 0
+
+
+def confine(memory_bytes: int) -> None:
+    """Bind this process to the agent's life, and bound what it can take.
+
+    Its standard input is a pipe that the agent holds open and never writes to. When the agent ends, however
+    it ends, the kernel sends SIGIO, whose default is to end the process, in the middle of an endless loop of
+    native code as well. PR_SET_PDEATHSIG would go by the thread that started us, which may end before.
+
+    Args:
+        memory_bytes: what it may write to at most (RLIMIT_DATA: heap, private mappings, stacks of threads).
+    """
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(_NICE)
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - pathlib is not worth its memory here
+            file.write(_OOM_FIRST)
+    except OSError:
+        pass  # a container may not let us
+    fcntl.fcntl(_STDIN, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(_STDIN, fcntl.F_SETFL, fcntl.fcntl(_STDIN, fcntl.F_GETFL) | os.O_ASYNC)
+    poll = select.poll()
+    poll.register(_STDIN, 0)
+    if poll.poll(0):  # it ended before we could ask to be told
+        os._exit(0)
