@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 
 from edgeagent.files import whole_file
+from edgeagent.fingerprint import Fingerprint
 from edgeagent.leases import Key
 from edgeagent.report import Report
 from edgeagent_sdk.errors import DriverError, EdgeError
@@ -37,6 +38,8 @@ class Original(msgspec.Struct, frozen=True, omit_defaults=True):
     driven: tuple[float, float] | None = None
 
 
+_NOBODY = Fingerprint("", "")
+
 _BY_HAND = "set its actuators as they should be, then delete the file"
 
 Rows = dict[str, Original]
@@ -46,12 +49,13 @@ class Kept(msgspec.Struct, frozen=True):
     """What a file holds.
 
     Args:
-        device: the fingerprint of the device whose actuators they are.
+        device, identity: the fingerprint of the device whose actuators they are.
         actuators: in the order of their first change.
     """
 
     device: str
     actuators: Rows
+    identity: str = ""
 
 
 class Originals:
@@ -69,7 +73,7 @@ class Originals:
         #: Driven ones of which it is known, without the disk, what we have made of them last.
         self._noted: set[Key] = set()
         #: Fingerprints of the devices as they are now.
-        self._now: dict[str, str] = {}
+        self._now: dict[str, Fingerprint] = {}
         #: Devices whose file is not to be touched, and why.
         self._barred: dict[str, str] = {}
 
@@ -80,15 +84,15 @@ class Originals:
         """All that is to be given back, of each device the last changed first: limits may lean on others."""
         return [Key(device, name) for device, rows in list(self._of.items()) for name in reversed(rows)]
 
-    def load(self, device: str, now: str) -> list[Key]:
+    def load(self, device: str, now: Fingerprint) -> list[Key]:
         """What an earlier run of the agent has left to be given back; nothing when asked again.
 
         Args:
             now: the fingerprint of the device that has been opened; what was another's is not given to it.
         """
-        if self._now.get(device) == now:
+        before, self._now[device] = self.now(device), now
+        if before.fits(now):
             return []
-        self._now[device] = now
         self._of[device] = self._read(device)
         return [Key(device, name) for name in reversed(self._of[device])]
 
@@ -103,17 +107,17 @@ class Originals:
                 )
                 self._report("originals-orphaned", words, Severity.ERROR, device=device)
 
-    def now(self, device: str) -> str:
+    def now(self, device: str) -> Fingerprint:
         """The fingerprint of the device that bears this name now; empty before it is open."""
-        return self._now.get(device, "")
+        return self._now.get(device, _NOBODY)
 
-    def get(self, key: Key, of: str) -> Original | None:
+    def get(self, key: Key, of: Fingerprint) -> Original | None:
         """The original of an actuator that has been changed, if it is one of the device `of`."""
-        return self._of.get(key.device, {}).get(key.actuator) if of == self.now(key.device) else None
+        return self._of.get(key.device, {}).get(key.actuator) if of.fits(self.now(key.device)) else None
 
-    def put(self, key: Key, original: Original, of: str) -> None:
+    def put(self, key: Key, original: Original, of: Fingerprint) -> None:
         """Have it on the disk. Raises DriverError: then the actuator must not be changed."""
-        if of != self.now(key.device):
+        if not of.fits(self.now(key.device)):
             raise DriverError(f"{key.device} has become another device meanwhile")
         file = self._file(key.device)
         if key.device in self._barred and file.exists():
@@ -126,7 +130,7 @@ class Originals:
             raise DriverError(f"its original value cannot be saved first: {error}") from None
         self._of[key.device] = rows
 
-    def note(self, key: Key, ours: list[float], of: str) -> None:
+    def note(self, key: Key, ours: list[float], of: Fingerprint) -> None:
         """What we have made of one that is driven; not for the disk, which knows its limits."""
         original = self.get(key, of)
         if original and original.driven:
@@ -160,10 +164,14 @@ class Originals:
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             self._bar(device, "originals-damaged", _damaged(file), f" ({error})")
             return {}
-        if kept.device != self._now[device]:
-            self._bar(device, "originals-foreign", _foreign(file, device, kept.actuators))
-            return {}
-        return kept.actuators
+        now = self._now[device]
+        if Fingerprint(kept.device, kept.identity).fits(now):
+            return kept.actuators
+        if kept.device == now.device and not now.identity:
+            self._bar(device, "originals-withheld", _withheld(file, device, kept))
+        else:
+            self._bar(device, "originals-foreign", _foreign(file, device, kept, now))
+        return {}
 
     def _bar(self, device: str, kind: str, why: str, more: str = "") -> None:
         self._barred[device] = why
@@ -174,7 +182,8 @@ class Originals:
         try:
             if rows:
                 with whole_file(file, replace=True) as draft:
-                    draft.write(msgspec.json.encode(Kept(self._now[device], rows)).decode())
+                    now = self._now[device]
+                    draft.write(msgspec.json.encode(Kept(now.device, rows, now.identity)).decode())
             else:
                 file.unlink(missing_ok=True)
             _sync(self._directory)
@@ -195,12 +204,25 @@ def _damaged(file: Path) -> str:
     return f"{file} is damaged: what to give back is not known, and nothing is changed; {_BY_HAND}"
 
 
-def _foreign(file: Path, device: str, rows: Rows) -> str:
-    left = ", ".join(f"{name} at {row.ours[-1]:g} (found at {row.value:g})" for name, row in rows.items())
+def _foreign(file: Path, device: str, kept: Kept, now: Fingerprint) -> str:
+    who = f" (it calls itself {now.identity}, not {kept.identity})" if kept.identity and now.identity else ""
     return (
-        f"{file} is of another device than {device} is now: that one was left with {left}, and nothing is "
-        f"changed; configure {device} as it was to have it given back, or {_BY_HAND}"
+        f"{file} is of another device than {device} is now{who}: that one was left with {_left(kept)}, and "
+        f"nothing is changed; configure {device} as it was to have it given back, or {_BY_HAND}"
     )
+
+
+def _withheld(file: Path, device: str, kept: Kept) -> str:
+    return (
+        f"{file} is of the device that calls itself {kept.identity}, and {device} does not say now "
+        f"who it is; that one was left with {_left(kept)}, and nothing is changed until it says so again, at "
+        f"its next opening or the agent's next start; or {_BY_HAND}"
+    )
+
+
+def _left(kept: Kept) -> str:
+    rows = kept.actuators.items()
+    return ", ".join(f"{name} at {row.ours[-1]:g} (found at {row.value:g})" for name, row in rows)
 
 
 def _sync(directory: Path) -> None:

@@ -286,7 +286,8 @@ class Sensor(ABC):
     #: Age of the values that the last `read` returned, in seconds; a driver whose device buffers sets it.
     age_s: float = 0.0
 
-    #: Once open: the device's own serial number or UUID, where the driver knows one that it always tells.
+    #: Once open: the device's own serial number or UUID, where the driver knows one that it always tells;
+    #: empty if it told none. Without an answer to that question `open` raises: it is not guessed at.
     identity: str = ""
 
     def __init__(self, host: Host, options: Any) -> None:

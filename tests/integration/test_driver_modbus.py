@@ -230,6 +230,7 @@ def test_a_device_of_another_serial_number_is_not_read(server: LibmodbusServer, 
     sensor = ModbusSensor(Host(), ModbusSensor.Options(map=path, host="127.0.0.1", tcp_port=server.port))
     sensor.open()
     sensor.close()
+    assert sensor.identity == "AB12"
     server.set("h", 100, [0x4142, 0x3133, 0, 0])
     with pytest.raises(DriverError, match="serial number AB13, not AB12"):
         sensor.open()

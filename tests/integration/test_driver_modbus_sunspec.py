@@ -145,6 +145,7 @@ def test_the_twins_meter() -> None:
         sensor = ModbusSensor(Host(), options)
         try:
             values = dict(zip(map(key, sensor.open()), sensor.read(), strict=True))
+            assert sensor.identity == "twin-1"
         finally:
             sensor.close()
     assert values["power/meter"] == pytest.approx(runner.outputs.grid_w, abs=6)

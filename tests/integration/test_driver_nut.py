@@ -102,6 +102,7 @@ def test_what_is_no_number_and_what_is_gone_are_faults(peer: Ups) -> None:
 def test_another_ups_in_its_place_gives_no_reading(peer: Ups) -> None:
     with opened(peer.port, ups="rack") as (made, names):
         values(made, names)
+        assert made.identity == "G123E45678"
         peer.tell({"device.serial": "OTHER"})
         with pytest.raises(DriverError, match="serial number OTHER, not G123E45678"):
             wait_until(lambda: not made.read(), "the other one")

@@ -15,6 +15,8 @@ import pytest
 from edgeagent.drivers.snmp import SnmpSensor, ber
 from edgeagent.drivers.snmp.message import Community
 from edgeagent.drivers.snmp.options import SnmpOptions, new_session
+from edgeagent.drivers.snmp.profile import profiles
+from edgeagent.drivers.snmp.recognition import identify
 from edgeagent.drivers.snmp.session import Session
 from edgeagent.drivers.snmp.walk import text, walk
 from edgeagent_sdk.channel import Fault
@@ -47,6 +49,15 @@ SNMPD_USERS = "".join(
     f"createUser {name} {auth} {AUTH} {privacy} {SECRET}\nrwuser {name} priv\n"
     for name, (auth, privacy, _, _) in USERS.items()
 )
+
+#: By the recordings.
+SERIAL_NUMBERS = {
+    "apc-rpdu2": "5A1234E00001",
+    "eaton-epdu": "U999M37042",
+    "entity": "FCW2211L0AB",
+    "raritan-pdu2": "1HE7A00042",
+    "sentry4": "ABEF0000021",
+}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +103,7 @@ def compare(sensor: SnmpSensor, name: str) -> None:
     """What a device says, with what its recording should."""
     channels = sensor.open()
     values = {f"{c.quantity.name}/{c.name}": v for c, v in zip(channels, sensor.read(), strict=True)}
+    assert sensor.identity == SERIAL_NUMBERS[name]
     wanted = expected(name)
     assert sorted(values) == sorted(wanted)
     for key, words in wanted.items():
@@ -129,6 +141,13 @@ def test_tables_of_different_lengths_are_walked_side_by_side(agent: Service) -> 
     assert "lo" in {text(value) for value in cells[INTERFACES].values()}
     assert len(cells[STORAGE]) > 1
     assert not cells[NAME]  # it is an instance itself, and nothing is under it
+
+
+def test_an_agent_without_a_serial_number_is_known_by_its_engine(agent: Service) -> None:
+    with session(agent.port) as made, session(agent.port, **v3("monitor")) as by_v3:
+        (engine,) = {identify(each, profiles()["entity"]).engine_id for each in (made, by_v3)}
+        assert made.requests == 1, "it is asked for along with the rest"
+    assert engine.startswith("80001f88"), "net-snmp's enterprise number, by RFC 3411"
 
 
 def test_a_variable_is_written(agent: Service) -> None:

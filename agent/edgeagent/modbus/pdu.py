@@ -36,18 +36,21 @@ _ID_HEAD: Final = 7  # function, MEI, code, conformity, more follows, next objec
 ILLEGAL_FUNCTION: Final = 1
 ILLEGAL_ADDRESS: Final = 2
 ILLEGAL_VALUE: Final = 3
+SLOW: Final = 5
 BUSY: Final = 6
+NO_PATH: Final = 10
+NO_TARGET: Final = 11
 
 EXCEPTIONS: Final = {
     ILLEGAL_FUNCTION: "illegal function",
     ILLEGAL_ADDRESS: "illegal data address",
     ILLEGAL_VALUE: "illegal data value",
     4: "server device failure",
-    5: "acknowledge: it takes long",
+    SLOW: "acknowledge: it takes long",
     BUSY: "server device busy",
     8: "memory parity error",
-    10: "the gateway has no path to the device",
-    11: "the device behind the gateway does not answer",
+    NO_PATH: "the gateway has no path to the device",
+    NO_TARGET: "the device behind the gateway does not answer",
 }
 
 

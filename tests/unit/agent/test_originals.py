@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edgeagent import control as module
@@ -70,7 +71,8 @@ def file(path: Path) -> Path:
 def left_behind(path: Path, value: float = 300.0, ours: float = 200.0, boot: str = "boot") -> World:
     """The world after an agent that was killed under a lease."""
     row = {"value": value, "ours": [ours], "boot": boot}
-    file(path).write_text(json.dumps({"device": fingerprint("psu", Options()), "actuators": {"limit": row}}))
+    device = fingerprint("psu", Options()).device
+    file(path).write_text(json.dumps({"device": device, "actuators": {"limit": row}}))
     world = World()
     world.value = ours
     return world
@@ -363,10 +365,10 @@ class Unit(Device):
 
     def __init__(self, world: World, identity: str = "") -> None:
         super().__init__(world, Plain)
-        self._says = identity
+        self.says = identity
 
     def open(self) -> Any:
-        self.identity = self._says
+        self.identity = self.says
         return super().open()
 
 
@@ -420,6 +422,38 @@ def test_what_one_device_was_found_at_is_never_given_to_another(tmp_path: Path, 
     with at_work(tmp_path, unit(first, Address(), "serial number 1")) as desk:
         wait_until(lambda: desk.told("actuator-restored"), "the first one is back")
         assert first.value == 300.0 and not file(tmp_path).exists()
+
+
+def test_a_device_that_does_not_say_who_it_is_this_once_is_not_taken_for_another(tmp_path: Path) -> None:
+    world = World()
+    left = killed(tmp_path, unit(world, Address(), "serial number 1"), world)
+    with at_work(tmp_path, unit(world, Address())) as desk:
+        wait_until(lambda: desk.told("originals-withheld"), "its event")
+        outcome, _, why = desk.cap(210.0)
+        assert outcome is Outcome.REFUSED and "calls itself serial number 1" in why
+    assert world.value == 200.0 and file(tmp_path).read_bytes() == left
+    with at_work(tmp_path, unit(world, Address(), "serial number 1")) as desk:
+        wait_until(lambda: desk.told("actuator-restored"), "it is back")
+
+
+def test_a_device_that_says_who_it_is_under_a_lease_keeps_the_lease_and_its_original(
+    tmp_path: Path,
+) -> None:
+    world = World()
+    device = Unit(world)
+    config = msgspec.structs.replace(unit(world, Address()), sensor=lambda host, _: device)
+    with at_work(tmp_path, config) as desk:
+        desk.cap(200.0)
+        device.says, world.unreachable = "serial number 1", "the cable was pulled"
+        wait_until(lambda: desk.told("device-fault"), "it is gone")
+        world.unreachable = ""
+        wait_until(lambda: device.identity != "", "it is opened again")
+        time.sleep(0.3)
+        assert world.value == 200.0 and "actuator-restored" not in desk.reports.kinds
+        desk.cap(250.0)
+        assert json.loads(file(tmp_path).read_bytes())["identity"] == "serial number 1"
+        assert desk.release().holds["value"] == 300.0
+    assert not file(tmp_path).exists()
 
 
 def test_a_device_put_in_anothers_place_at_a_reload_gets_nothing_either(tmp_path: Path) -> None:

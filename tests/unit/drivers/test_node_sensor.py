@@ -291,6 +291,7 @@ def test_another_node_in_its_place_is_not_read_on(bench: Bench, unplug: bool) ->
         bench.line.unplug()
         bench.sensor.close()
         bench.line.plug()
+    assert bench.sensor.identity == "7"
     bench.model = ModelNode(serial_number=8)
     with pytest.raises(DriverError, match="another node has been put in its place: serial number 8, not 7"):
         if unplug:

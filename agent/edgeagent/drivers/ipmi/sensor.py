@@ -134,7 +134,7 @@ class IpmiSensor(Sensor):
                 "put the old one back, or give the new one a device of its own and restart the agent",
                 retry_s=60.0,
             )
-        self._guid = self._guid or guid
+        self.identity = self._guid = self._guid or guid
 
     def _limits(self, tool: Tool) -> Iterable[DcmiLimit]:
         low, high = self.options.limit_min_w, self.options.limit_max_w

@@ -18,6 +18,7 @@ from edgeagent.drivers.modbus.points import FUNCTIONS, Point, counters, points
 from edgeagent.drivers.modbus.reader import Reader
 from edgeagent.drivers.modbus.sunspec import device_points, look
 from edgeagent.drivers.totals import Totals
+from edgeagent.modbus import pdu
 from edgeagent.modbus.bus import join
 from edgeagent.modbus.master import Master, Refused
 from edgeagent_sdk.channel import Channel, Value
@@ -25,6 +26,9 @@ from edgeagent_sdk.driver import Actuator, Host, Sensor
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.names import slug
 from edgeagent_sdk.quantities import QUANTITIES, Kind
+
+#: Refusals that say nothing of whether the device has a serial number.
+_NOT_NOW = (pdu.SLOW, pdu.NO_PATH, pdu.NO_TARGET)
 
 
 class _Description(NamedTuple):
@@ -113,7 +117,7 @@ class ModbusSensor(Sensor):
                 f"{number or 'unknown'}, not {wanted}",
                 "put the old one back, or give the new one a device of its own and restart the agent",
             )
-        self._who = number
+        self.identity = self._who = number
 
     def _state(self, number: str) -> Path | None:
         """Where this device's totals rest."""
@@ -146,11 +150,13 @@ def _serial_number(master: Master, place: SerialNumber, base: int) -> str:
     words = {"text": place.words, "u16": 1, "u32": 2, "u64": 4}[place.type]
     try:
         data = master.read(FUNCTIONS[place.space], place.address - base, words, bytes)
-    except Refused:
+    except Refused as refusal:
+        if refusal.code in _NOT_NOW:
+            raise
         return ""  # this model does not tell
     if place.type == "text":
         return data.split(b"\0")[0].decode("ascii", "replace").strip()
-    return str(int.from_bytes(data, "big"))
+    return str(int.from_bytes(data, "big") or "")
 
 
 def _reader(master: Master, description: _Description) -> Reader:

@@ -150,6 +150,7 @@ class NodeSensor(Sensor):
             self._totals = TotalsFile(self.host.state_dir / f"{name}.json", str(who))
             self._totals.restore({"in": self._energy})
         self._who = who
+        self.identity = str(number or "")
 
     def _notice_reset(self, node: Node, telemetry: dict[str, int]) -> None:
         boot = (telemetry["boot_count"], telemetry["uptime_ms"])

@@ -94,7 +94,7 @@ class NutSensor(Sensor):
                 "put the old one back, or give the new one a device of its own and restart the agent",
                 retry_s=60.0,
             )
-        self._serial_number = self._serial_number or number
+        self.identity = self._serial_number = self._serial_number or number
 
     def _tell_status(self, words: list[str]) -> None:
         if words == self._words:

@@ -84,7 +84,11 @@ class RedfishSensor(Sensor):
         seen = look(walker.get, self._sources)
         self._channels = self._readout.take_up(seen, several=len(self._chassis) > 1)
         self._restore_totals()
-        self._actuators = list(self._limits(walker))
+        limited = list(self._limits(walker))
+        self._actuators = [limit for _, limit in limited]
+        # A bay that is filled anew makes no other machine of those whose limits may have to be given back.
+        machines = [chassis for chassis, _ in limited] or self._chassis
+        self.identity = "-".join(chassis.serial_number or walker.root.uuid for chassis in machines)
         self._poller = Poller(f"redfish-{slug(options.url)}", self._look, seen, begun_ns)
         return self._channels
 
@@ -165,7 +169,7 @@ class RedfishSensor(Sensor):
             self._totals = TotalsFile(self.host.state_dir / f"redfish-{slug(numbers)}.json", numbers)
             self._totals.restore(self._readout.counters)
 
-    def _limits(self, walker: Walker) -> Iterable[PowerLimit]:
+    def _limits(self, walker: Walker) -> Iterable[tuple[Chassis, PowerLimit]]:
         bounds = Bounds(self.options.limit_min_w, self.options.limit_max_w)
         assert self._setting is not None
         for chassis in self._chassis:
@@ -173,7 +177,7 @@ class RedfishSensor(Sensor):
             prefix = f"{slug(chassis.name)}-" if len(self._chassis) > 1 else ""
             info = limit.info(seen, chassis, prefix, bounds) if seen else None
             if seen and info:
-                yield PowerLimit(self._setting, seen.place, info)
+                yield chassis, PowerLimit(self._setting, seen.place, info)
             elif seen:
                 self._tell(
                     "limit-without-bounds",

@@ -55,6 +55,11 @@ class Root(NamedTuple):
         return link(links, "Sessions") if isinstance(links, dict) else ""
 
     @property
+    def uuid(self) -> str:
+        """The BMC's own; empty if it does not say."""
+        return serial_number({"UUID": self.body.get("UUID")})
+
+    @property
     def expand(self) -> str:
         """The query that makes a collection show its members' contents; empty if the BMC cannot."""
         features = self.body.get("ProtocolFeaturesSupported")

@@ -15,17 +15,27 @@ from edgeagent_sdk.errors import DriverError
 _DESCRIPTION, _OBJECT_ID = ber.oid("1.3.6.1.2.1.1.1.0"), ber.oid("1.3.6.1.2.1.1.2.0")
 UPTIME = ber.oid("1.3.6.1.2.1.1.3.0")
 
+#: RFC 3411: unique to the agent, and kept by it for good.
+_ENGINE_ID = ber.oid("1.3.6.1.6.3.10.2.1.1")
+
 #: sysUpTime counts hundredths of a second in 32 bits.
 _UPTIME_RANGE = 1 << 32
 _UPTIME_NEAR = 60 * 60 * 100
 
 
 class Identity(NamedTuple):
-    """One device. `watched`: instances that change when its rows do, and what they held."""
+    """One device.
+
+    Args:
+        serial: the instance with the serial number.
+        watched: instances that change when its rows do, and what they held.
+        engine_id: snmpEngineID, in hexadecimal digits; empty if it does not show it.
+    """
 
     serial: Oid | None
     serial_number: str
     watched: dict[Oid, ber.VarValue]
+    engine_id: str = ""
 
 
 def find_profile(session: Session, name: str) -> Profile:
@@ -54,7 +64,7 @@ def find_profile(session: Session, name: str) -> Profile:
 def identify(session: Session, profile: Profile) -> Identity:
     """Who a device of this profile is. Raises DriverError."""
     oids = [ber.oid(oid) for oid in (*profile.watch, *([profile.serial] if profile.serial else []))]
-    cells = walk(session, list(dict.fromkeys(oids)))
+    cells = walk(session, [*dict.fromkeys(oids), _ENGINE_ID])
     instances = {
         column + ber.index(index): value for column in oids for index, value in cells[column].items()
     }
@@ -64,7 +74,9 @@ def identify(session: Session, profile: Profile) -> Identity:
         numbers = {name: text(value) for name, value in instances.items() if name.startswith(column)}
     serial = next((name for name, number in numbers.items() if number), None)
     watched = {name: value for name, value in instances.items() if name not in numbers}
-    return Identity(serial, numbers[serial] if serial else "", watched)
+    [engine_id] = cells[_ENGINE_ID].values() or [None]
+    engine = engine_id.hex() if isinstance(engine_id, bytes) else ""
+    return Identity(serial, numbers[serial] if serial else "", watched, engine)
 
 
 def has_restarted(before: int, now: int) -> bool:

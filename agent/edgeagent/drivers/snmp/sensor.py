@@ -51,6 +51,7 @@ class SnmpSensor(Sensor):
         profile.check_tables(options.tables)
         self._identity = identity = identify(session, profile)
         self._recognize(identity.serial_number)
+        self.identity = identity.serial_number or identity.engine_id
         layout = survey(session, profile, options.tables)
         if not layout.points:
             raise DriverError(
