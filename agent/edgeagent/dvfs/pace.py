@@ -1,0 +1,136 @@
+"""How long one unit of a session takes at which clocks: ``t = Σ c_d/f_d + m``, learned as units are done.
+
+c_d are the cycles spent in domain d, m the time that no clock shortens (memory, transfers): the first-order
+model of DVFS research (Hsu, Kremer, PLDI 2003; PolyThrottle and zTT measure the same shape on GPUs). Here
+x_d = f_max/f_d stands for the clock, so that all weights are seconds. Before two clocks were seen m is 0,
+which makes slower clocks look slower than they are: the side on which deadlines are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log, sqrt
+
+from edgeagent.dvfs.change import Change
+from edgeagent.dvfs.places import Places
+from edgeagent.dvfs.quantile import Quantile
+from edgeagent.dvfs.rls import Fit
+
+Place = tuple[int, ...]
+
+#: Places are told apart by steps of 1/16 in the logarithm of the clock, about 6 %.
+_FINE = 16
+
+#: A unit that took this much longer or shorter than expected teaches no more than that.
+_ODD = 5.0
+
+
+class Pace:
+    """What is known of one session's units.
+
+    Args:
+        domains: indices of the domains that it works on.
+        misses: the share of units that may miss their deadline.
+
+    Attributes:
+        ratios: of service times to what was expected.
+        changes: how often the units were found to have become others.
+    """
+
+    def __init__(self, domains: tuple[int, ...], misses: float) -> None:
+        self.domains = domains
+        self.ratios = Quantile()
+        self.changes = 0
+        self._misses = misses
+        self._level = misses / 2
+        self._change = Change()
+        self._places: Places[Place] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether any unit was seen."""
+        return self._places is not None
+
+    @property
+    def theta(self) -> list[float]:
+        """c_d at the highest clocks, in order, then m; s."""
+        return self._places.fit.theta if self._places else []
+
+    def time_s(self, slowness: Sequence[float]) -> float:
+        """A typical unit's service time.
+
+        Args:
+            slowness: x of each of the session's domains.
+        """
+        *cycles, memory_s = self.theta
+        return sum(c * x for c, x in zip(cycles, slowness, strict=True)) + memory_s
+
+    def stalled(self, slowness: Sequence[float]) -> float:
+        """The share of a unit's time that is spent on what no clock shortens."""
+        whole_s = self.time_s(slowness) if self._places else 0.0
+        return self.theta[-1] / whole_s if whole_s > 0 else 0.0
+
+    def tail(self) -> float:
+        """A unit takes more than this many times the typical one no more often than misses are allowed."""
+        return max(1.0, self.ratios.at(1.0 - self._level))
+
+    def start(self, theta: Sequence[float], trust: float = 0.3) -> None:
+        """Begin from weights that are only believed."""
+        typical_s = max(1e-9, sum(theta))
+        trusts = [trust / typical_s**2] * len(theta)
+        self._places = Places(Fit(theta, trusts, [0.0] * len(theta)), keep=60.0, most=48)
+
+    def learn(self, slowness: Sequence[float], service_s: float, latency_s: float, deadline_s: float) -> None:
+        """A unit is done.
+
+        Args:
+            slowness: the mean x of each domain over the unit's work.
+        """
+        if not (service_s > 0 and all(x > 0 for x in slowness)):
+            return
+        if self._places is None:
+            each_s = service_s / sum(slowness)
+            self.start([*(each_s for _ in slowness), 0.0])
+        places = self._places
+        assert places is not None
+        expected_s = max(self.time_s(slowness), 1e-9)
+        ratio = min(max(service_s / expected_s, 1 / _ODD), _ODD)
+        if self._change.add(log(ratio)):
+            self._changed()
+        self.ratios.add(ratio)
+        key = tuple(round(_FINE * log(x)) for x in slowness)
+        places.learn(key, [*slowness, 1.0], min(service_s, _ODD * expected_s), 1 / expected_s**2)
+        places.fit.solve(3)
+        self._keep_promise(latency_s > deadline_s)
+
+    def _changed(self) -> None:
+        assert self._places is not None
+        self.changes += 1
+        self._places.doubt(0.02)
+        self.ratios.clear(3)
+
+    def _keep_promise(self, missed: bool) -> None:
+        """Aim lower after misses, higher while there are none (Gibbs, Candès, NeurIPS 2021)."""
+        self._level += 0.01 * self._misses * (self._misses / 2 - missed)
+        self._level = min(max(self._level, self._misses / 20), self._misses / 2)
+
+
+def harmonic(spans: Sequence[tuple[float, Sequence[float]]], pace: Pace) -> list[float]:
+    """The mean slowness of a unit over its work, from how long each slowness lasted.
+
+    A stretch dt at slowness x gets the share ``dt / t(x)`` of the unit done, and these shares weigh x.
+
+    Args:
+        spans: seconds, and slowness by domain, of each stretch.
+    """
+    if len(spans) == 1 or all(x == spans[0][1] for _, x in spans):
+        return list(spans[0][1])
+    shares = [dt / max(pace.time_s(x), 1e-9) for dt, x in spans] if pace.known else [dt for dt, _ in spans]
+    total = sum(shares) or 1.0
+    count = len(spans[0][1])
+    return [sum(w * x[d] for w, (_, x) in zip(shares, spans, strict=True)) / total for d in range(count)]
+
+
+def tail_of_sum(tail: float, count: int) -> float:
+    """What `count` units together take, in typical ones, at the same quantile: spreads add by squares."""
+    return count + (tail - 1.0) * sqrt(count)
