@@ -16,10 +16,12 @@ from edgeagent.config import AgentConfig, DeviceConfig, OutboxConfig
 from edgeagent.control import Control
 from edgeagent.courier import Courier, Terms
 from edgeagent.devices import Devices
-from edgeagent.driving import GOVERNOR
+from edgeagent.driving import GOVERNOR, GUARD
+from edgeagent.guard import Guards
 from edgeagent.hints import Hints
 from edgeagent.installation import StateDir
 from edgeagent.link import Link
+from edgeagent.neighbours import Neighbours
 from edgeagent.originals import Originals
 from edgeagent.selfmetrics import DEVICE, Parts, SelfSensor
 from edgeagent.storage import Storage
@@ -78,6 +80,7 @@ class Agent:
         )
         self._originals = Originals(self._state_dir.path, _boot_id(Path(config.host_root)), self._report)
         self._control = Control(self._devices, self._originals, self._report)
+        self._guards = Guards(Neighbours(self._devices, ""), self._control.reach(GUARD), self._report)
         self._commands = Commands(
             {
                 "ping": at_once(self._ping),
@@ -94,8 +97,8 @@ class Agent:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the slower of courier and control last came round; the watchdog asks."""
-        return max(self._courier.silent_s, self._control.silent_s)
+        """Seconds since the slowest of courier, control and guard last came round; the watchdog asks."""
+        return max(self._courier.silent_s, self._control.silent_s, self._guards.silent_s)
 
     def start(self) -> None:
         """Start every thread; returns at once."""
@@ -142,6 +145,7 @@ class Agent:
 
     def stop(self) -> None:
         """End cleanly within 5 s: the last readings are on the disk, and in the store if that answers."""
+        self._guards.stop()
         self._control.finish()
         self._devices.stop()
         self._hints.stop()
@@ -152,7 +156,9 @@ class Agent:
 
     def _apply(self, wanted: Sequence[DeviceConfig]) -> None:
         self._devices.apply(wanted)
-        self._originals.tell_orphans({config.name for config in wanted})
+        names = {config.name for config in wanted}
+        self._guards.apply(self.config.guards, names)
+        self._originals.tell_orphans(names)
 
     def _new_link(self, config: AgentConfig) -> Link:
         return Link(
@@ -184,7 +190,9 @@ class Agent:
         return [*config.devices, own]
 
     def _self_sensor(self, _host: Host, _options: Any) -> SelfSensor:
-        return SelfSensor(Parts(self._courier, self._devices, self._control, lambda: self._link, self._hints))
+        return SelfSensor(
+            Parts(self._courier, self._devices, self._control, lambda: self._link, self._hints, self._guards)
+        )
 
     def _describe(self) -> Describe:
         try:

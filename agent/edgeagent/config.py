@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edgeagent.guard.settings import GuardConfig, mistakes
 from edgeagent_sdk.batch import PAYLOAD_MAX_BYTES
 from edgeagent_sdk.config import Document, KeyPath, explain, read, toml_value
 from edgeagent_sdk.driver import Host, Options, Sensor
@@ -132,6 +133,7 @@ class AgentConfig(AgentKeys, kw_only=True, frozen=True):
     """All of agent.toml."""
 
     devices: list[DeviceConfig] = []
+    guards: list[GuardConfig] = []
 
 
 def load_config(path: Path) -> AgentConfig:
@@ -142,21 +144,24 @@ def load_config(path: Path) -> AgentConfig:
     """
     document = read(path)
     table = dict(document.data)
-    entries = table.pop("device", [])
+    entries, guards = table.pop("device", []), table.pop("guard", [])
     _check_names(document, table, ("site", "node"))
-    keys = document.bind(table, AgentKeys, also=["device"])
+    keys = document.bind(table, AgentKeys, also=["device", "guard"])
     if keys:
         _check_broker(document, keys.broker)
     devices = list(_devices(document, entries))
+    names = {device.name for device in devices}
+    guarded = list(_guards(document, guards, names if len(devices) == len(entries) else None))
     document.finish()
     assert keys is not None
     fields = msgspec.structs.asdict(keys) | {"node": keys.node or _host_name()}
-    return AgentConfig(**fields, devices=devices)
+    return AgentConfig(**fields, devices=devices, guards=guarded)
 
 
 def explain_config() -> Iterator[dict[str, str]]:
     """Every key of agent.toml: its type, default and meaning; at the end those of each driver."""
     yield from explain(AgentKeys)
+    yield from explain(GuardConfig, "guard[].")
     yield from explain(DeviceKeys, "device[].")
     for name in installed(DRIVERS):
         try:
@@ -178,7 +183,7 @@ def _check_names(
         name = table.get(key)
         if isinstance(name, str) and (name or key != "node"):  # no node name stands for the host's
             try:
-                check_name(name, "device" if path else key)
+                check_name(name, str(path[0]) if path else key)
             except EdgeError as error:
                 document.complain((*path, key), str(error))
 
@@ -225,6 +230,26 @@ def _device(document: Document, entry: dict[str, Any], path: KeyPath) -> DeviceC
         return None
     keys = msgspec.structs.replace(keys, driver=entry["driver"])
     return DeviceConfig(**msgspec.structs.asdict(keys), sensor=sensor, options=options)
+
+
+def _guards(document: Document, entries: Any, devices: Collection[str] | None) -> Iterator[GuardConfig]:
+    """`devices` are those that are configured; None if that is not known, for what is wrong with them."""
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        document.complain(("guard",), "must be tables [[guard]], one for each guard")
+        return
+    seen: set[str] = set()
+    for i, entry in enumerate(entries):
+        path = ("guard", i)
+        _check_names(document, entry, ("name",), path)
+        guard = document.bind(entry, GuardConfig, path)
+        if guard is None:
+            continue
+        if guard.name in seen:
+            document.complain((*path, "name"), f"{guard.name!r} is taken by an earlier guard")
+        seen.add(guard.name)
+        for mistake in mistakes(guard, devices):
+            document.complain((*path, *mistake.key), mistake.why)
+        yield guard
 
 
 def _sensor(document: Document, entry: dict[str, Any], path: KeyPath) -> type[Sensor] | None:

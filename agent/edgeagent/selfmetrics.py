@@ -12,6 +12,7 @@ from typing import NamedTuple
 from edgeagent.control import Control
 from edgeagent.courier import Courier
 from edgeagent.devices import Devices
+from edgeagent.guard import Guards
 from edgeagent.hints import Hints
 from edgeagent.link import Link
 from edgeagent_sdk.channel import Channel
@@ -30,6 +31,7 @@ class Parts(NamedTuple):
     control: Control
     link: Callable[[], Link | None]  # a reload may replace it
     hints: Hints
+    guards: Guards
 
 
 def _oldest_age_s(parts: Parts) -> float:
@@ -67,6 +69,7 @@ _TABLE: tuple[tuple[str, str, str, Callable[[Parts], float]], ...] = (
     ("dropped", "count", "readings lost: over budget or damaged", lambda p: p.courier.tally.dropped),
     ("refused", "count", "batches that the aggregator refused", lambda p: p.courier.tally.refused),
     ("reverts", "count", "times somebody else set what a lease held", lambda p: p.control.reverts),
+    ("guards", "state", "how many guards act now", lambda p: p.guards.acting),
     ("hints", "count", "reports of workloads", lambda p: p.hints.taken),
     ("no-hints", "count", "datagrams among them that were none, or found no room", lambda p: p.hints.garbage),
     ("reconnects", "count", "times the broker came back", _reconnects),
