@@ -17,8 +17,8 @@ _SPARE = 64
 class History:
     """Rows of readings, and windows over them.
 
-    A sample of a window is the newest row at its time (half a step later at most). A row older than that by
-    more than a step and a half and than `gap_s` does not count: the sample is NaN.
+    A sample of a window is the row nearest to its time: half a step later at most, and a step and a half, or
+    `gap_s`, earlier. Where there is none, the sample is NaN.
 
     Args:
         window: samples.
@@ -54,7 +54,9 @@ class History:
         return samples
 
     def _sample(self, at_s: float) -> array[float]:
-        place = bisect_right(self._times, at_s + self._late_s) - 1
-        if place < 0 or at_s - self._times[place] > self._reach_s:
-            return self._missing
-        return self._rows[place]
+        place = bisect_right(self._times, at_s)
+        before_s = at_s - self._times[place - 1] if place else math.inf
+        after_s = self._times[place] - at_s if place < len(self._times) else math.inf
+        if after_s < before_s and after_s <= self._late_s:
+            return self._rows[place]
+        return self._rows[place - 1] if before_s <= self._reach_s else self._missing

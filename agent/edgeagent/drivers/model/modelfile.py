@@ -26,15 +26,15 @@ def stamp(path: Path) -> Stamp | None:
     return Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def check(path: Path) -> None:
-    """See that the file can be read and is not empty. Raises DriverError."""
+def check(path: Path, retry_s: float) -> None:
+    """See that the file can be read and is not empty. Raises DriverError, to try again after `retry_s`."""
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise DriverError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise DriverError(f"{path}: {(error.strerror or str(error)).lower()}", retry_s=retry_s) from None
     if not path.is_file():
-        raise DriverError(f"{path}: not a file")
+        raise DriverError(f"{path}: not a file", retry_s=retry_s)
     if not os.access(path, os.R_OK):
-        raise DriverError(f"{path}: permission denied", f"chmod a+r {path}, or give it to the agent's user")
+        raise DriverError(f"{path}: permission denied", "let the agent's user read it", retry_s=retry_s)
     if not size:
-        raise DriverError(f"{path}: is empty")
+        raise DriverError(f"{path}: is empty", retry_s=retry_s)

@@ -70,7 +70,10 @@ class ModelOptions(Options, kw_only=True):
         float, _key("from one sample to the next; usually the device's interval_s", gt=0, le=86400)
     ] = 1.0
     gap_s: Annotated[
-        float, _key("a gap so long in the window is bridged by the value before it; a single sample always is", ge=0)
+        float,
+        _key(
+            "a gap so long in the window is bridged by the value before it; a single sample always is", ge=0
+        ),
     ] = 0.0
     scaling: Annotated[
         dict[str, tuple[float, float]],

@@ -44,7 +44,7 @@ class ModelSensor(Sensor):
         """Whether the model loads, and takes and gives what is configured."""
         sensor = cls(host, options)
         try:
-            sensor._supervisor.load()
+            sensor._supervisor.trial()
         except DriverError as error:
             yield "builtin" if options.builtin else "file", str(error)
         finally:

@@ -65,16 +65,20 @@ class Supervisor:
             DriverError: the model is not there, refused or disabled; why, in one line.
         """
         self._check_suspension()
-        if self._path:
-            modelfile.check(self._path)
-        process = self._start()
         try:
-            loaded = process.loaded(LOAD_S)
+            return self.trial()
         except (Refused, Ended) as error:
             raise self._suspended(error.reason, error.remedy) from None
+
+    def trial(self) -> Loaded:
+        """As `load`, but what is wrong is wrong this once only."""
+        if self._path:
+            modelfile.check(self._path, LOOK_S)
+        process = self._start()
+        loaded = process.loaded(LOAD_S)
         if loaded is None:
             process.kill()
-            raise self._suspended(f"not loaded after {LOAD_S:g} s")
+            raise Ended(f"not loaded after {LOAD_S:g} s")
         return loaded
 
     def ask(self, window: array[float]) -> Answer:

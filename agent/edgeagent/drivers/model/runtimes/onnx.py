@@ -33,6 +33,8 @@ class OnnxModel:
         ort = _onnxruntime()
         try:
             self._session: Any = ort.InferenceSession(path, _options(ort), providers=["CPUExecutionProvider"])
+        except MemoryError:
+            raise
         except Exception as error:
             raise Refusal(_PREFIX.sub("", str(error)) or type(error).__name__) from None
         self._summary = f"onnxruntime {ort.__version__}"

@@ -53,6 +53,8 @@ class TfliteModel:
         try:
             self._interpreter: Any = interpreter(model_path=path, num_threads=1)
             self._interpreter.allocate_tensors()
+        except MemoryError:
+            raise
         except Exception as error:
             raise Refusal(str(error) or type(error).__name__) from None
         self._bind()

@@ -1,0 +1,1 @@
+"""What the `model` driver is made of, without any process."""
