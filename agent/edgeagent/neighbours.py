@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -15,7 +16,10 @@ from edgeagent_sdk.errors import DriverError
 class Running(Protocol):
     """The devices of the node."""
 
-    version: int
+    @property
+    def version(self) -> int:
+        """Another number after each change of the devices or of their channels."""
+        ...
 
     def sources(self) -> Mapping[str, Sampler | None]:
         """By name; None for one that has no thread at the moment."""
@@ -53,6 +57,18 @@ class Neighbours(NamedTuple):
             if fnmatchcase(name, _device(pattern))
             and (sampler is None or (not sampler.stream and _may_match(sampler, pattern)))
         ]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The devices of a configuration, none of which runs."""
+
+    names: Collection[str]
+    version: int = 0
+
+    def sources(self) -> Mapping[str, None]:
+        """All of them, without a thread."""
+        return dict.fromkeys(self.names)
 
 
 def _device(pattern: str) -> str:

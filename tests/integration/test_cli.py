@@ -147,6 +147,33 @@ def test_check_prints_every_problem(tmp_path: Path) -> None:
     ]
 
 
+def test_check_tells_file_line_device_and_column_of_a_mistaken_expression(tmp_path: Path) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text(
+        f'''site = "lab"
+state_dir = "{tmp_path}"
+[[device]]
+name = "host"
+driver = "host"
+[[device]]
+name = "rack"
+driver = "virtual"
+[device.channels]
+"utilization/mean" = "mean({{host/utilization/*}})"
+"power/it" = "2 * {{hosst/power/in}}"
+"power/heat" = "1 [W] + {{host/temperature/in}}"
+'''
+    )
+    result = edgeagent("check", path)
+    first, second, *_ = result.err.splitlines()
+    assert result.code == 1
+    assert first == (
+        f"{path}:11: device[1].channels.\"power/it\": rack: column 5: {{hosst/power/in}}: no device 'hosst' "
+        "is configured; did you mean 'host'?"
+    )
+    assert second.startswith(f'{path}:12: device[1].channels."power/heat": rack: column 7: ')
+
+
 def test_check_tells_where_the_state_cannot_be_kept(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     path = tmp_path / "agent.toml"

@@ -52,6 +52,7 @@ def check(
 def _examine(path: Path) -> tuple[list[Problem], str, str]:
     """The problems, why the broker cannot be reached now, and what is right."""
     from edgeagent.config import load_config
+    from edgeagent.neighbours import Neighbours, Planned
     from edgeagent_sdk.config import ConfigError, read
     from edgeagent_sdk.driver import Host, Sensor
     from edgeagent_sdk.errors import BrokerError
@@ -62,11 +63,13 @@ def _examine(path: Path) -> tuple[list[Problem], str, str]:
     except ConfigError as error:
         return error.problems, "", ""
     document, waits = read(path), ""
-    host = Host(Path(settings.host_root))
+    planned = Planned(["agent", *(device.name for device in settings.devices)])
     for i, device in enumerate(settings.devices):
+        host = Host(Path(settings.host_root), readings=Neighbours(planned, device.name))
         sensor = cast(type[Sensor], device.sensor)
-        for key, message in sensor.examine(host, device.options):
-            document.complain(("device", i, key), message)
+        for key, reason in sensor.examine(host, device.options):
+            keys = (key,) if isinstance(key, str) else key
+            document.complain(("device", i, *keys), f"{device.name}: {reason}")
     if reason := _unwritable(Path(settings.state_dir)):
         document.complain(("state_dir",), reason)
     try:

@@ -13,14 +13,13 @@ difference is an interval, their mean a temperature, and only an interval may be
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from edgeagent.drivers.virtual.integrator import Integrator
+from edgeagent.drivers.virtual.lexer import ExpressionError, tokens
 from edgeagent.drivers.virtual.units import ONE, Unit, UnitError, describe, parse_unit
-from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.plugins import nearest
 
 #: What 0 °C is in kelvins (the BIPM's SI brochure, 9th edition, 2.3.1).
@@ -29,13 +28,8 @@ _ICE_K: Final = 273.15
 _CELSIUS: Final = "Cel"
 
 _DEPTH_MAX: Final = 30
-_TOKENS_MAX: Final = 1000
 _EXPONENT_MAX: Final = 16
 _UNIT_MAX: Final = 100
-
-
-class ExpressionError(EdgeError):
-    """An expression that cannot be understood, or whose units do not go together."""
 
 
 class ChannelMissing(ExpressionError):
@@ -108,11 +102,13 @@ class Expression:
     integrators: list[Integrator] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._tokens = _tokens(self.text)
+        found = tokens(self.text)
+        self._tokens = [token.text for token in found]
+        self._columns = [*(token.column for token in found), len(self.text) + 1]
         self._at = self._depth = 0
         self._term = self._sum()
         if self._peek():
-            raise self._error(f"{self._peek()!r} is out of place")
+            raise self._error(f"{self._peek()!r} is out of place", self._at)
 
     @property
     def measure(self) -> Measure:
@@ -150,34 +146,36 @@ class Expression:
         left = self._product()
         parts = [(left.value, 1)]
         while (token := self._peek()) in ("+", "-"):
+            at = self._at
             self._next()
             right, sign = self._product(), 1 if token == "+" else -1
             parts.append((right.value, sign))
-            left = Term(self._added(left.measure, right.measure, sign), _Sum(parts))
+            left = Term(self._added(left.measure, right.measure, sign, at), _Sum(parts))
         return left
 
-    def _added(self, left: Measure, right: Measure, sign: int) -> Measure:
+    def _added(self, left: Measure, right: Measure, sign: int, at: int) -> Measure:
         if left.dimension != right.dimension:
             verb = "added to" if sign > 0 else "subtracted from"
-            raise self._error(f"{right} cannot be {verb} {left}")
+            raise self._error(f"{right} cannot be {verb} {left}", at)
         return Measure(left.dimension, left.points + sign * right.points)
 
     def _product(self) -> Term:
         left = self._power()
         parts = [(left.value, 1)]
         while (token := self._peek()) in ("*", "/"):
+            at = self._at
             self._next()
             right, power = self._power(), 1 if token == "*" else -1
             parts.append((right.value, power))
-            left = Term(self._multiplied(left, right, power), _Product(parts))
+            left = Term(self._multiplied(left, right, power, at), _Product(parts))
         return left
 
-    def _multiplied(self, left: Term, right: Term, power: int) -> Measure:
+    def _multiplied(self, left: Term, right: Term, power: int, at: int) -> Measure:
         if power > 0 and right.measure.points:
             left, right = right, left
         pure = _pure(right)
         if right.measure.points or (left.measure.points and pure is None):
-            raise self._error("a temperature is a point on a scale; multiply a difference of two instead")
+            raise self._error("a temperature is a point on a scale; multiply a difference of two instead", at)
         unit = Unit(1.0, left.measure.dimension).times(Unit(1.0, right.measure.dimension), power)
         points = left.measure.points * (pure or 0.0) ** power if left.measure.points else 0.0
         return Measure(unit.dimension, points)
@@ -255,9 +253,14 @@ class Expression:
         return terms[0]
 
     def _channels(self, token: str) -> list[Term]:
-        found = self.lookup(token[1:-1])
+        column = self._columns[self._at - 1]
+        try:
+            found = self.lookup(token[1:-1])
+        except ExpressionError as error:
+            error.column = column  # who looks it up does not know where it stands
+            raise
         if not found:
-            raise ChannelMissing(f"{self.text!r}: there is no channel {token}")
+            raise ChannelMissing(f"{self.text!r}: there is no channel {token}", column)
         return [self._input(each) for each in found]
 
     def _input(self, channel: Input) -> Term:
@@ -268,15 +271,16 @@ class Expression:
         return Term(measure, lambda v, t: v[place])
 
     def _call(self, name: str) -> Term:
+        at = self._at - 1
         arguments = self._arguments()
         if name in _FOLDS:
-            return self._fold(name, arguments)
+            return self._fold(name, arguments, at)
         if len(arguments) != 1:
-            raise self._error(f"{name} takes one value, not {len(arguments)}")
+            raise self._error(f"{name} takes one value, not {len(arguments)}", at)
         [argument] = arguments
         if argument.measure.points:
-            raise self._error(f"{name} takes no temperature; take a difference")
-        return self._integral(argument) if name == "integral" else self._applied(name, argument)
+            raise self._error(f"{name} takes no temperature; take a difference", at)
+        return self._integral(argument) if name == "integral" else self._applied(name, argument, at)
 
     def _arguments(self) -> list[Term]:
         self._expect("(")
@@ -290,22 +294,22 @@ class Expression:
             if self._next_of(",", ")") == ")":
                 return arguments
 
-    def _fold(self, name: str, arguments: list[Term]) -> Term:
+    def _fold(self, name: str, arguments: list[Term], at: int) -> Term:
         first = arguments[0].measure
         for each in arguments:
             if each.measure != first:
-                raise self._error(f"{name}: {each.measure} beside {first}")
+                raise self._error(f"{name}: {each.measure} beside {first}", at)
         values = [each.value for each in arguments]
         fold = _FOLDS[name]
         points = first.points * (len(arguments) if name == "sum" else 1)
         return Term(Measure(first.dimension, points), lambda v, t: fold([value(v, t) for value in values]))
 
-    def _applied(self, name: str, argument: Term) -> Term:
+    def _applied(self, name: str, argument: Term, at: int) -> Term:
         function, halves = _FUNCTIONS[name]
         dimension = argument.measure.dimension
         if halves:
             if any(n % 2 for n in dimension):
-                raise self._error(f"{name} of {argument.measure} has no unit")
+                raise self._error(f"{name} of {argument.measure} has no unit", at)
             dimension = tuple(n // 2 for n in dimension)
         value = argument.value
         return Term(Measure(dimension), lambda v, t: function(value(v, t)))
@@ -323,21 +327,24 @@ class Expression:
     def _next(self) -> str:
         token = self._peek()
         if not token:
-            raise self._error("it ends too early")
+            raise self._error("it ends too early", self._at)
         self._at += 1
         return token
 
     def _expect(self, token: str) -> None:
         self._next_of(token)
 
-    def _next_of(self, *tokens: str) -> str:
+    def _next_of(self, *wanted: str) -> str:
         token = self._peek()
-        if token not in tokens:
-            raise self._error(f"{' or '.join(tokens)} is missing" + (f" before {token!r}" if token else ""))
+        if token not in wanted:
+            before = f" before {token!r}" if token else ""
+            raise self._error(f"{' or '.join(wanted)} is missing{before}", self._at)
         return self._next()
 
-    def _error(self, why: str) -> ExpressionError:
-        return ExpressionError(f"{self.text!r}: {why}")
+    def _error(self, why: str, at: int | None = None) -> ExpressionError:
+        """`at`: at which token; by default at the last one that was taken."""
+        column = self._columns[self._at - 1 if at is None else at]
+        return ExpressionError(f"{self.text!r}: {why}", column)
 
 
 @dataclass(frozen=True)
@@ -402,25 +409,6 @@ _FUNCTIONS: Final[dict[str, tuple[Callable[[float], float], bool]]] = {
     "abs": (abs, False),
     "sqrt": (lambda x: math.sqrt(x) if x >= 0 else math.nan, True),
 }
-
-_LEXER: Final = re.compile(
-    r"\s*(\{[^{}]*\}|\[[^\[\]]*\]|\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+|[a-z_]+|\*\*|[-+*/(),])"
-)
-
-
-def _tokens(text: str) -> list[str]:
-    tokens, at = [], 0
-    while at < len(text.rstrip()):
-        match = _LEXER.match(text, at)
-        if not match:
-            raise ExpressionError(f"{text!r}: not understood from {text[at:]!r} on")
-        tokens.append(match[1])
-        if len(tokens) > _TOKENS_MAX:
-            raise ExpressionError(f"{text[:40]!r}…: more than {_TOKENS_MAX} words and signs; use * in sum(…)")
-        at = match.end()
-    if not tokens:
-        raise ExpressionError("an empty expression")
-    return tokens
 
 
 def _scale(unit_text: str) -> tuple[float, float]:

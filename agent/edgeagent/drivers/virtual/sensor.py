@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import msgspec
 
-from edgeagent.drivers.virtual.expression import ChannelMissing, Expression, ExpressionError, Input
+from edgeagent.drivers.virtual.channels import channel_of, check_counters
+from edgeagent.drivers.virtual.examination import mistakes
+from edgeagent.drivers.virtual.expression import ChannelMissing, Expression, Input
 from edgeagent.drivers.virtual.integrator import Integrator
 from edgeagent.drivers.virtual.totals import Totals
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Host, Options, Readings, Sensor, Source
 from edgeagent_sdk.errors import DriverError, EdgeError
-from edgeagent_sdk.plugins import nearest
-from edgeagent_sdk.quantities import QUANTITIES, Kind
 
 #: The devices of an agent open within moments of each other; so long their channels are waited for.
 _PATIENCE_S = 3.0
@@ -66,10 +66,17 @@ class VirtualSensor(Sensor):
         self._outputs: dict[str, _Output] = {}
         self._version = 0
 
+    @classmethod
+    def examine(cls, host: Host, options: VirtualOptions) -> Iterable[tuple[tuple[str, ...], str]]:
+        """The expressions' mistakes, each with its column."""
+        if host.readings:
+            for key, column, reason in mistakes(options.channels, host.readings):
+                yield ("channels", key), f"column {column}: {reason}"
+
     def open(self) -> Sequence[Channel]:
         """Find the channels that the expressions name; devices that open at the same time are awaited."""
         readings = self._readings()
-        channels = [_channel(key, formula) for key, formula in self.options.channels.items()]
+        channels = [channel_of(key, formula) for key, formula in self.options.channels.items()]
         if not self._totals:
             self._totals = {key: Totals(self.host, key, text) for key, text in self.options.channels.items()}
         deadline_s = time.monotonic() + _PATIENCE_S
@@ -119,30 +126,14 @@ class VirtualSensor(Sensor):
         sources: dict[_Key, Source] = {}
         try:
             expression = Expression(formula, lambda p: _look_up(readings, p, sources), self.options.gap_s)
-            channel = _channel(key, formula)
-            if channel.quantity.kind is Kind.COUNTER and not expression.integrators:
-                _check_counters(expression)
+            channel = channel_of(key, formula)
+            check_counters(channel, expression)
             evaluate = expression.to(channel.quantity.unit)
         except (EdgeError, ArithmeticError, ValueError) as error:
             return _Output(trouble=Fault(str(error)), waits=isinstance(error, ChannelMissing))
         self._sources |= sources
         self._totals[key].lend(expression.integrators)
         return _Output([each[:3] for each in expression.inputs], evaluate, expression.integrators)
-
-
-def _channel(key: str, formula: str) -> Channel:
-    quantity, _, name = key.partition("/")
-    if quantity not in QUANTITIES or not name:
-        hint = nearest(quantity, list(QUANTITIES))
-        raise DriverError(f"channels: {key!r} is not quantity/name; {hint}")
-    return Channel(name, quantity, description=formula)
-
-
-def _check_counters(expression: Expression) -> None:
-    """Only counters make a counter, unless something is integrated."""
-    for each in expression.inputs:
-        if QUANTITIES[each.quantity].kind is not Kind.COUNTER:
-            raise ExpressionError(f"{expression.text!r}: {each.quantity} is no counter; use integral(…)")
 
 
 def _look_up(readings: Readings, pattern: str, sources: dict[_Key, Source]) -> list[Input]:

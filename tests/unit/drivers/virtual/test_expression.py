@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeagent.drivers.virtual.expression import Expression, Input
+from edgeagent.drivers.virtual.lexer import ExpressionError
 from edgeagent_sdk.errors import EdgeError
 
 CHANNELS = {
@@ -134,6 +135,29 @@ def test_a_mistake_is_told_with_its_expression(text: str, unit: str, words: str)
     with pytest.raises(EdgeError) as caught:
         evaluate(text, unit)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "column"),
+    [
+        ("{a/power/in} + {c/power/in}", "W", 16),
+        ("{a/power/in}  + {cdu/flow/in}", "W", 15),
+        ("{a/power/in} * ({cdu/temperature/in})", "W", 14),
+        ("1 [W] - summ(2 [W])", "W", 9),
+        ("1 [W] - sum(2 [W], 3)", "W", 9),
+        ("1 + 1 [furlong]", "1", 7),
+        ("1 + (2", "1", 7),
+        ("1 +", "1", 4),
+        ("1 2", "1", 3),
+        ("1 ** 0.5", "1", 6),
+        ("1 & 1", "1", 2),
+        ("{a/power/in}", "J", 1),
+    ],
+)
+def test_a_mistake_is_told_with_its_column(text: str, unit: str, column: int) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        evaluate(text, unit)
+    assert caught.value.column == column
 
 
 @given(st.text(alphabet="{a/power/in}()+-*/0123456789.[]WK,sum ", max_size=40))
