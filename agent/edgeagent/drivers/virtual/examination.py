@@ -58,7 +58,7 @@ def _input(pattern: str, readings: Readings) -> Input:
     except DriverError as error:
         raise ExpressionError(str(error)) from None
     if not readings.waiting(pattern):
-        hint = nearest(parts[0], readings.waiting("*"))
+        hint = nearest(parts[0], list(readings.waiting("*")))
         raise ExpressionError(f"{{{pattern}}}: no device {parts[0]!r} is configured; {hint}")
     if len(parts) != 3 or _WILD & set(parts[1]):
         raise _QuantityUnknown
