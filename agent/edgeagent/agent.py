@@ -88,6 +88,7 @@ class Agent:
                 "actuators": self._control.actuators,
                 "cap": self._control.cap,
                 "release": self._control.release,
+                "explain": at_once(self._explain),
             },
             self._clock,
             lambda reply: self._link.send_reply(reply) if self._link else None,
@@ -236,6 +237,9 @@ class Agent:
 
     def _ping(self, _body: dict[str, Any]) -> dict[str, Any]:
         return {"instance": self._instance, "clock": self._clock.state}
+
+    def _explain(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {"devices": self._devices.explain(body.get("device"))}
 
     def _read(self, body: dict[str, Any]) -> dict[str, Any]:
         device = body.get("device")

@@ -228,7 +228,8 @@ def _device(document: Document, entry: dict[str, Any], path: KeyPath) -> DeviceC
     options = document.bind(own, sensor.Options, path, also=_names(DeviceKeys))
     if keys is None or options is None or len(document.problems) > before:
         return None
-    keys = msgspec.structs.replace(keys, driver=entry["driver"])
+    interval_s = entry.get("interval_s", getattr(sensor, "interval_s", 0.0)) or keys.interval_s
+    keys = msgspec.structs.replace(keys, driver=entry["driver"], interval_s=interval_s)
     return DeviceConfig(**msgspec.structs.asdict(keys), sensor=sensor, options=options)
 
 

@@ -44,10 +44,11 @@ class Custody:
         # Until it is set, the value of before may still be ours; after a crash, either shows our hand.
         self._ours(original, [*(value for value in original.ours if now.is_(value, step)), wanted])
 
-    def drive(self, actuator: Actuator, found: Held, wanted: float) -> None:
-        """To be called before `wanted` is set of one that is driven; the disk is written the first time only.
+    def drive(self, actuator: Actuator, found: Held, wanted: float) -> float:
+        """To be called before `wanted` is set of one that is driven; what it is given back in the end.
 
-        What is on the disk then is that it is driven, and within which limits: all between is ours.
+        The disk is written the first time only: that it is driven, and within which limits. All between is
+        ours.
         Raises DriverError: then it must not be set.
         """
         original, info = self._originals.get(self._key, self._of), actuator.info
@@ -58,6 +59,7 @@ class Custody:
             original = Original(original.value, [*original.ours, wanted], original.boot, limits)
             self._originals.put(self._key, original, self._of)
         self._note(original, found, info.step, wanted)
+        return original.value
 
     def kept_as(self, held: Held) -> None:
         """What the device has made of what it was told, where that is something else."""

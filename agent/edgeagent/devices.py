@@ -17,7 +17,7 @@ from edgeagent.sampler import Deliver, Opened, Sampler
 from edgeagent.schedule import Schedule, jitter
 from edgeagent.stream import Rules
 from edgeagent_sdk.channel import Fault
-from edgeagent_sdk.driver import Actuators, Host, Sensor
+from edgeagent_sdk.driver import Actuators, Explaining, Host, Sensor
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.messages import ActuatorDescription, ChannelInfo, Severity
 from edgeagent_sdk.names import Identity
@@ -146,6 +146,11 @@ class Devices:
             if sampler.stream
             for channel, value in zip(sampler.stream.channels, sampler.stream.values, strict=True)
         ]
+
+    def explain(self, device: str | None = None) -> dict[str, dict[str, Any]]:
+        """Of every device that decides, or of one: the last decision in numbers and words."""
+        chosen = self._samplers() if device is None else [self.sampler(device)]
+        return {s.device: s.sensor.explain() for s in chosen if isinstance(s.sensor, Explaining)}
 
     def sources(self) -> dict[str, Sampler | None]:
         """Every device that runs or is to run; None for one that has no thread at the moment."""

@@ -61,15 +61,17 @@ class Order:
     """One order to the device.
 
     Args:
-        value: what it is to hold.
+        value: what it is to hold; less, once it is carried out, where it was found at less.
         known: what it may be found at by our own doing; empty if nothing is known.
         met: what it was found at instead; None if it was as known.
+        original: what it is given back in the end.
     """
 
     value: float
     known: tuple[float, ...]
     insist: bool
     met: Held | None = None
+    original: float = inf
 
 
 class Driving:
@@ -171,7 +173,8 @@ class Driving:
         self._pause_s = _RETRY_S
         met = self._seen.met + (order.met is not None)
         found = order.met.value if order.met else None if order.insist else self._seen.found
-        self._seen = Driven(result.value, found=found, met=met)
+        original = min(order.original, self._seen.original)
+        self._seen = Driven(result.value, original=original, found=found, met=met)
         if order.met is None or order.insist:
             self._known = (result.value, order.value)
         return "again" if before else ""

@@ -121,8 +121,9 @@ def drive(order: Order, custody: Custody) -> Action:
             order.met = found
             if not order.insist:
                 return found
-        if not leased:
-            custody.drive(actuator, found, order.value)
+        if not leased:  # a bound that somebody has set before us is not lifted
+            order.original = custody.drive(actuator, found, order.value)
+            order.value = min(order.value, order.original)
         if found.is_(order.value, step) and not leased:
             return found
         _set(actuator, order.value, math.inf)

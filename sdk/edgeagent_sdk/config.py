@@ -113,6 +113,8 @@ class Document:
         bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
         if get_origin(bare) is dict and isinstance(raw, dict):
             return {key: self._value(value, get_args(bare)[1], (*path, key)) for key, value in raw.items()}
+        if (table := _table_of(bare)) and isinstance(raw, list) and all(isinstance(r, dict) for r in raw):
+            return tuple(self.bind(each, table, (*path, i)) for i, each in enumerate(raw))
         try:
             return msgspec.convert(raw, kind)
         except msgspec.ValidationError as error:
@@ -162,6 +164,8 @@ def explain(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[dict[str, 
         if isinstance(item.type, type) and issubclass(item.type, msgspec.Struct):
             tables.append((item.type, f"{key}."))
             continue
+        if table := _table_of(get_args(item.type)[0] if get_origin(item.type) is Annotated else item.type):
+            tables.append((table, f"{key}[]."))
         yield {
             "key": key,
             "type": type_in_words(item.type),
@@ -229,6 +233,12 @@ _TOKEN = re.compile(
 _QUOTED = r"""\"(?:[^"\\]|\\.)*\"|'[^']*'"""
 _TABLE = re.compile(rf"""(\[\[?)((?:{_QUOTED}|[^]"'#])+)\]\]?\s*(?:\#.*)?""")
 _KEY = re.compile(rf"""(?:{_QUOTED}|[^="'#])+(?==)""")
+
+
+def _table_of(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct of a field that is a tuple of tables."""
+    inner = get_args(kind)[0] if get_origin(kind) is tuple else None
+    return inner if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else None
 
 
 def _toml_key(key: str) -> str:
@@ -334,6 +344,8 @@ def _words(info: inspect.Type) -> str:
             return f"a list [{_words(info.item_type)}, …]"
         case inspect.TupleType():
             return "[" + ", ".join(_words(item) for item in info.item_types) + "]"
+        case inspect.StructType():
+            return "a table"
         case inspect.DictType():
             return f"a table {{ name = {_words(info.value_type)}, … }}"
         case inspect.UnionType():

@@ -72,6 +72,7 @@ class Driven(NamedTuple):
         value: what it held when it was last read back; None if it never was.
         ceiling: no more than that is set, whatever is asked for: a lease's or a guard's value; else infinite.
         whose: whose ceiling that is.
+        original: what it was found at: it is not set above that. Infinite until that is known.
         fault: why it cannot be set now; it is tried again, with growing pauses. Empty if it can.
         found: what another process has made of it, which is left so unless one insists; None while none has.
         met: how often another process's value was found in the place of ours.
@@ -80,6 +81,7 @@ class Driven(NamedTuple):
     value: float | None = None
     ceiling: float = inf
     whose: str = ""
+    original: float = inf
     fault: str = ""
     found: float | None = None
     met: int = 0
@@ -109,7 +111,7 @@ class Drive(Protocol):
         ...
 
     def drive(self, value: float, *, insist: bool = False) -> None:
-        """Have it hold `value`, or its ceiling if that is less; returns at once, and the latest value counts.
+        """Have it hold `value`, or its ceiling or original if that is less; at once, and the latest counts.
 
         Args:
             insist: set it even where another process has changed it since; else what that has set stays.
@@ -283,6 +285,9 @@ class Sensor(ABC):
     #: Whether it reads other devices of the node: it is then read after them.
     reads_others: ClassVar[bool] = False
 
+    #: From one reading to the next where the configuration does not say; 0 for what is usual.
+    interval_s: ClassVar[float] = 0.0
+
     #: Age of the values that the last `read` returned, in seconds; a driver whose device buffers sets it.
     age_s: float = 0.0
 
@@ -300,10 +305,16 @@ class Sensor(ABC):
         return ()
 
     @classmethod
-    def examine(cls, host: Host, options: Any) -> Iterable[tuple[str, str]]:
+    def examine(cls, host: Host, options: Any) -> Iterable[tuple[str | tuple[str, ...], str]]:
         """What `edgeagent check` finds wrong beyond the options themselves: keys, and why. May take seconds.
 
         For what the agent can start without, such as a file that may still come. Never raises.
+
+        Args:
+            host: its `readings` know the node's other devices by name, and that none of them is open yet.
+
+        Returns:
+            A key, or the path of one within the device's table, and the reason.
         """
         return ()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from edgeagent.drivers.clocks import ClocksSensor
+from edgeagent.drivers.cooling import throttling
 from edgeagent.drivers.cpushare import CpuShares
 from edgeagent.drivers.knob import Knob
 from edgeagent.drivers.sysfs import Attribute, listing, number, text
@@ -50,7 +51,7 @@ class CpufreqSensor(ClocksSensor):
         channels = []
         self._files = []
         policies = listing(self.host.path(_POLICIES), "policy*")
-        self._knobs = [knob for policy in policies for knob in _limits(policy)]
+        self._knobs = [knob for policy in policies for knob in _limits(self.host, policy)]
         for policy in policies:
             cpus = text(policy / "related_cpus")
             for file, suffix in _FILES:
@@ -82,7 +83,31 @@ class CpufreqSensor(ClocksSensor):
         ]
 
 
-def _limits(policy: Path) -> Iterator[Knob]:
+class _Limit(Knob):
+    """A limit of a policy.
+
+    While the kernel cools, the file shows the kernel's own bound where that is lower. What was set comes back
+    when it has cooled, so that is still what holds.
+    """
+
+    def __init__(self, host: Host, info: ActuatorInfo, path: Path) -> None:
+        super().__init__(info, path, _HZ_PER_COUNT)
+        self._host = host
+        self._told: float | None = None
+
+    def get(self) -> float:
+        """What was set, or what another has made of it."""
+        value = super().get()
+        pulled_down = self._told is not None and value < self._told and throttling(self._host)
+        return self._told if self._told is not None and pulled_down else value
+
+    def set(self, value: float) -> None:
+        """Write it."""
+        super().set(value)
+        self._told = value
+
+
+def _limits(host: Host, policy: Path) -> Iterator[Knob]:
     lowest, highest = number(policy / "cpuinfo_min_freq"), number(policy / "cpuinfo_max_freq")
     if lowest is None or highest is None:
         return
@@ -101,4 +126,4 @@ def _limits(policy: Path) -> Iterator[Knob]:
                 _HZ_PER_COUNT,
                 choices,
             )
-            yield Knob(info, policy / file, _HZ_PER_COUNT)
+            yield _Limit(host, info, policy / file)

@@ -30,9 +30,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_RETRY_S", 0.1)
 
 
+#: What the actuator is at before anybody steers it.
+FOUND = 480.0
+
+
+def at_first() -> World:
+    world = World()
+    world.value = FOUND
+    return world
+
+
 @contextmanager
 def running(state_dir: Path, world: World | None = None, kind: Any = Plain, **keys: Any) -> Iterator[Desk]:
-    made = Desk(kind, state_dir, world, **keys)
+    made = Desk(kind, state_dir, world or at_first(), **keys)
     try:
         yield made
     finally:
@@ -69,11 +79,11 @@ def test_it_is_driven_and_given_back(desk: Desk) -> None:
         at(desk, value)
     wait_until(lambda: drive.state.value == 150.0, "it is read back")
     drive.let_go()
-    at(desk, 300.0)
+    at(desk, FOUND)
     assert desk.reports.kinds == [], "what happens ten times a second is no news"
 
 
-@pytest.mark.parametrize(("asked", "held"), [(20.0, 100.0), (1e12, 500.0)])
+@pytest.mark.parametrize(("asked", "held"), [(20.0, 100.0), (1e12, FOUND)])
 def test_it_is_driven_within_its_limits(desk: Desk, asked: float, held: float) -> None:
     handle(desk).drive(asked)
     at(desk, held)
@@ -92,7 +102,7 @@ def test_the_disk_is_written_once(desk: Desk, tmp_path: Path, monkeypatch: pytes
         drive.drive(value)
         at(desk, value)
     (row,) = json.loads(file(tmp_path).read_text())["actuators"].values()
-    assert (row["value"], row["driven"]) == (300.0, [100.0, 500.0]) and len(written) == 1
+    assert (row["value"], row["driven"]) == (FOUND, [100.0, 500.0]) and len(written) == 1
 
 
 def test_it_is_on_the_disk_before_the_first_change(tmp_path: Path) -> None:
@@ -106,15 +116,15 @@ def test_it_is_on_the_disk_before_the_first_change(tmp_path: Path) -> None:
     with running(tmp_path, kind=Watched) as desk:
         handle(desk).drive(200.0)
         at(desk, 200.0)
-        assert saved == [300.0]
-    assert desk.world.value == 300.0 and not file(tmp_path).exists()
+        assert saved == [FOUND]
+    assert desk.world.value == FOUND and not file(tmp_path).exists()
 
 
 @pytest.mark.parametrize(
     ("at_", "boot", "holds", "kinds"),
     [
-        (137.0, "boot", 300.0, ["actuator-restored"]),
-        (300.0, "boot", 300.0, []),
+        (137.0, "boot", FOUND, ["actuator-restored"]),
+        (FOUND, "boot", FOUND, []),
         (600.0, "boot", 600.0, ["actuator-left"]),
         (137.0, "another", 137.0, ["actuator-left"]),
     ],
@@ -153,7 +163,7 @@ def test_a_lease_bounds_it_and_is_never_overridden(desk: Desk) -> None:
     assert (said.outcome, said.holds["value"]) == (Outcome.APPLIED, 450.0)
     wait_until(lambda: drive.state.ceiling > 1e9, "the governor is told")
     drive.let_go()
-    at(desk, 300.0)
+    at(desk, FOUND)
 
 
 @both
@@ -197,7 +207,7 @@ def test_what_is_not_renewed_is_given_back_but_a_guard_s(desk: Desk, monkeypatch
     brief = GOVERNOR._replace(lapse_s=0.3)
     handle(desk, brief).drive(200.0)
     at(desk, 200.0)
-    at(desk, 300.0)
+    at(desk, FOUND)
     handle(desk, GUARD).drive(200.0)
     time.sleep(0.6)
     assert desk.world.holds == 200.0
@@ -274,7 +284,7 @@ def test_the_end_of_the_agent_or_the_device_gives_back(desk: Desk, how: str) -> 
         drive.drive(210.0)
     else:
         desk.reload()
-    assert desk.world.holds == 300.0
+    assert desk.world.holds == FOUND
 
 
 def test_a_device_that_comes_back_is_driven_on(desk: Desk) -> None:
@@ -282,7 +292,7 @@ def test_a_device_that_comes_back_is_driven_on(desk: Desk) -> None:
     drive.drive(200.0)
     at(desk, 200.0)
     desk.reload()
-    assert desk.world.holds == 300.0
+    assert desk.world.holds == FOUND
     desk.reload(desk.config)
     wait_until(lambda: bool(desk.devices.sampler("psu").actuators), "the device is open")
     drive.drive(190.0)
@@ -296,3 +306,15 @@ def test_who_steers_shows(desk: Desk) -> None:
     desk.control.actuators({}, desk.answer)
     (row,) = desk.wait(count).holds["actuators"]
     assert (row["value"], row["by"]) == (200.0, "the governor")
+
+
+def test_what_it_was_found_at_is_not_lifted(desk: Desk) -> None:
+    drive = handle(desk)
+    drive.drive(490.0)
+    wait_until(lambda: drive.state.original == FOUND, "it is known")
+    assert desk.world.value == FOUND
+    drive.drive(200.0)
+    at(desk, 200.0)
+    drive.drive(490.0)
+    at(desk, FOUND)
+    assert drive.state.met == 0

@@ -1,0 +1,203 @@
+"""Which clocks there are to steer, and what tells of them: found by names where nothing is configured.
+
+Sources: Linux, Documentation/admin-guide/pm/cpufreq.rst (a policy's CPUs), driver-api/thermal/sysfs-api.rst
+(trip points, m°C), ABI/testing/sysfs-class-devfreq; NVIDIA, NVML API Reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from math import inf
+from typing import NamedTuple
+
+from edgeagent.drivers.dvfs.options import DomainOptions, DvfsOptions
+from edgeagent.drivers.sysfs import listing, number, text
+from edgeagent_sdk.driver import Actuators, Drive, Host, Readings, Source
+from edgeagent_sdk.errors import DriverError
+from edgeagent_sdk.names import slug, unique
+
+_POLICIES = "/sys/devices/system/cpu/cpufreq"
+_ZONES = "/sys/class/thermal"
+
+#: Where an actuator tells no choices of its own, so many are made, evenly over its range.
+_STEPS = 12
+
+#: Of a GPU with many, every other one goes until so few are left: its clocks are finer than its power is.
+_CHOICES_MAX = 16
+
+
+class Kind(NamedTuple):
+    """How clocks of one kind, and what tells of them, are called.
+
+    In what follows the actuator's pattern, ``{device}`` is its device, and ``{stem}`` its name without
+    ``-max``.
+
+    Args:
+        name: of the domain.
+        clock, busy: channels of the actuator's device.
+        temperatures: patterns of channels of any device; the first that is there counts.
+    """
+
+    actuator: str
+    name: str
+    clock: str
+    busy: str
+    temperatures: tuple[str, ...]
+    power: str = ""
+
+
+_GPU_HEAT = ("*/temperature/*gpu*",)
+_CPU_HEAT = (
+    "*/temperature/*cpu*",
+    "*/temperature/x86_pkg_temp",
+    "*/temperature/*package*",
+    "*/temperature/tctl*",
+    "*/temperature/*soc*",
+    "*/temperature/*core*",
+)
+
+KINDS = (
+    Kind("policy*-max", "{stem}", "{stem}", "{stem}", _CPU_HEAT),
+    Kind("sm-clock-limit", "{device}", "sm", "gpu", ("{device}/temperature/core",), "{device}/power/board"),
+    Kind("*gpu*-max", "gpu", "{stem}", "{stem}", _GPU_HEAT),
+    Kind("*mali*-max", "gpu", "{stem}", "{stem}", _GPU_HEAT),
+)
+
+#: A clock of no known kind: what tells of it, but for its clock, is for the configuration to say.
+_UNKNOWN = Kind("*", "{stem}", "{stem}", "{stem}", ())
+
+#: What a machine's whole power may be called; the first that is there counts, several of it are added up.
+_POWERS = (
+    "*/power/psys",
+    "*/power/input",
+    "*/power/in",
+    "*/power/total",
+    "*/power/package-*",
+    "*/power/board",
+)
+
+
+class Place(NamedTuple):
+    """A domain as it is on this machine.
+
+    Args:
+        drives: what bounds its clock; all are set alike.
+        clock, busy, temperature, power: patterns of the channels that tell of it; empty for none.
+        cpus: numbers of the CPUs that it clocks.
+    """
+
+    name: str
+    drives: tuple[Drive, ...]
+    opps_hz: tuple[float, ...]
+    cores: int
+    limit_c: float
+    clock: str
+    busy: str
+    temperature: str
+    power: str
+    cpus: frozenset[int]
+
+
+def places(host: Host, options: DvfsOptions, actuators: Actuators, readings: Readings) -> list[Place]:
+    """The domains that are configured, or else all that are found. Raises DriverError."""
+    wanted = options.domains or list(_found(actuators))
+    if not wanted:
+        raise DriverError(
+            "no clock to steer: no device of the drivers cpufreq, devfreq or nvml offers one",
+            "configure such a device, or name the clocks in `domains`",
+        )
+    return [_place(host, domain, actuators, readings) for domain in wanted]
+
+
+def power(options: DvfsOptions, readings: Readings) -> list[Source]:
+    """What tells the power of the whole machine; nothing if it is not known."""
+    return next((found for pattern in _powers(options) if (found := list(readings.find(pattern)))), [])
+
+
+def _powers(options: DvfsOptions) -> Sequence[str]:
+    return (options.power,) if options.power else _POWERS
+
+
+def _found(actuators: Actuators) -> Iterator[DomainOptions]:
+    """A domain for each clock of a kind that we know."""
+    drives = [(drive, kind) for drive in actuators.find("*/*") if (kind := _kind(drive))]
+    names = unique([slug(_fill(kind.name, drive)) for drive, kind in drives])
+    for name, (drive, _) in zip(names, drives, strict=True):
+        yield DomainOptions(name=name, actuator=f"{drive.device}/{drive.info.name}")
+
+
+def _kind(drive: Drive) -> Kind | None:
+    if drive.info.quantity != "frequency":
+        return None
+    return next((kind for kind in KINDS if fnmatchcase(drive.info.name, kind.actuator)), None)
+
+
+def _fill(pattern: str, drive: Drive) -> str:
+    return pattern.format(device=drive.device, stem=drive.info.name.removesuffix("-max"))
+
+
+def _place(host: Host, domain: DomainOptions, actuators: Actuators, readings: Readings) -> Place:
+    drives = tuple(actuators.find(domain.actuator))
+    if not drives:
+        raise DriverError(f"domain {domain.name}: there is no actuator {domain.actuator}")
+    first = drives[0]
+    kind = _kind(first) or _UNKNOWN
+    cpus = frozenset(cpu for drive in drives for cpu in _cpus(host, drive))
+    temperature = domain.temperature or _temperature(kind, first, readings)
+    return Place(
+        domain.name,
+        drives,
+        opps_hz(first),
+        domain.cores or len(cpus) or 1,
+        domain.limit_c or trip_point_c(host, temperature),
+        domain.clock or f"{first.device}/frequency/{_fill(kind.clock, first)}",
+        domain.busy or f"{first.device}/utilization/{_fill(kind.busy, first)}",
+        temperature,
+        domain.power or _fill(kind.power, first),
+        cpus,
+    )
+
+
+def opps_hz(drive: Drive) -> tuple[float, ...]:
+    """The clocks among which is chosen, ascending."""
+    info = drive.info
+    choices = [hz for hz in info.choices if info.minimum <= hz <= info.maximum]
+    if len(choices) < 2:
+        step_hz = (info.maximum - info.minimum) / _STEPS
+        choices = [info.minimum + i * step_hz for i in range(_STEPS + 1)]
+        if info.step:
+            choices = sorted({round(hz / info.step) * info.step for hz in choices})
+    while len(choices) > _CHOICES_MAX:
+        choices = choices[::-1][::2][::-1]  # the highest stays
+    return tuple(choices)
+
+
+def _cpus(host: Host, drive: Drive) -> list[int]:
+    policy = drive.info.name.removesuffix("-max")
+    words = text(host.path(_POLICIES) / policy / "related_cpus").split() if policy else []
+    return [int(word) for word in words if word.isdigit()]
+
+
+def _temperature(kind: Kind, drive: Drive, readings: Readings) -> str:
+    """The first of the kind's patterns that is there; empty if none is."""
+    patterns = [_fill(pattern, drive) for pattern in kind.temperatures]
+    return next((pattern for pattern in patterns if readings.find(pattern)), "")
+
+
+def trip_point_c(host: Host, pattern: str) -> float:
+    """The lowest temperature at which the kernel itself begins to slow down what `pattern` tells of.
+
+    Infinite if the kernel has no such point.
+    """
+    name = pattern.rpartition("/")[2]
+    trips = [
+        temperature / 1e3
+        for zone in listing(host.path(_ZONES), "thermal_zone*")
+        if name and fnmatchcase(slug(text(zone / "type", zone.name)), name)
+        for kind in listing(zone, "trip_point_*_type")
+        if text(kind) == "passive"
+        and (temperature := number(kind.with_name(kind.name.replace("_type", "_temp"))))
+        and temperature > 0
+    ]
+    return min(trips, default=inf)
