@@ -17,7 +17,10 @@ from edgeagent.dvfs.pace import tail_of_sum
 from edgeagent.dvfs.quantile import Quantile
 
 #: Arrivals that count: no more than so many, and none older than this.
-_ARRIVALS, _MEMORY_S = 160, 40.0
+_ARRIVALS, _MEMORY_S = 128, 40.0
+
+#: By these factors the time that the queue allows is searched, one step at each question.
+_UP, _DOWN = 1.02, 0.96
 
 #: A unit that is longer than the tail expects goes on for at least this share of a typical one.
 _STILL = 0.1
@@ -30,10 +33,11 @@ class Demand:
     """The arrivals of one session."""
 
     def __init__(self) -> None:
-        self._arrived: deque[tuple[float, float]] = deque(maxlen=_ARRIVALS)
+        self._arrived: deque[float] = deque(maxlen=_ARRIVALS)
         self._last_s = -inf
         self._bursts = Quantile(200)
         self._steady_s: float | None = None
+        self._asked = 0
 
     def learn(self, arrivals_s: Iterable[float], window_s: float) -> None:
         """Moments of arrivals, in order; those known already are left out.
@@ -45,22 +49,22 @@ class Demand:
             if arrival_s <= self._last_s + 1e-7:
                 continue
             together = 1
-            for earlier_s, _ in reversed(self._arrived):
+            for earlier_s in reversed(self._arrived):
                 if earlier_s < arrival_s - window_s:
                     break
                 together += 1
             self._bursts.add(float(together))
-            self._arrived.append((arrival_s, 1.0))
+            self._arrived.append(arrival_s)
             self._last_s = arrival_s
 
     def rate_per_s(self, now_s: float) -> float:
         """Units per second, lately."""
         arrived = self._arrived
-        while arrived and arrived[0][0] < now_s - _MEMORY_S:
+        while arrived and arrived[0] < now_s - _MEMORY_S:
             arrived.popleft()
         if len(arrived) < 2:
             return len(arrived) / _MEMORY_S
-        return (len(arrived) - 1) / max(self._last_s - arrived[0][0], now_s - self._last_s, 1e-6)
+        return (len(arrived) - 1) / max(self._last_s - arrived[0], now_s - self._last_s, 1e-6)
 
     @property
     def burst(self) -> float:
@@ -71,12 +75,13 @@ class Demand:
         """How long a typical unit may take if the clock stays, so that the queue keeps the deadline."""
         longest_s = deadline_s / tail
         guess_s = min(self._steady_s or longest_s, longest_s)
-        if self._late(longest_s, deadline_s, tail) <= misses:
-            guess_s = longest_s
-        elif self._late(guess_s, deadline_s, tail) <= misses:
-            guess_s *= 1.01
-        else:
-            guess_s *= 0.97
+        self._asked += 1
+        tried_s = min(longest_s, guess_s * _UP) if self._asked % 2 else guess_s
+        late = self._late(tried_s, deadline_s, tail)
+        if late <= misses:
+            guess_s = tried_s
+        elif tried_s == guess_s:
+            guess_s *= _DOWN
         self._steady_s = guess_s
         return guess_s
 
@@ -84,9 +89,10 @@ class Demand:
         """Share of the last arrivals that would have been late had each unit taken `unit_s`."""
         free_s, late = -inf, 0
         room_s = deadline_s - (tail - 1.0) * unit_s + 1e-9
-        for arrival_s, _ in self._arrived:
-            free_s = (free_s if free_s > arrival_s else arrival_s) + unit_s
-            late += free_s - arrival_s > room_s
+        for arrival_s in self._arrived:
+            free_s = free_s + unit_s if free_s > arrival_s else arrival_s + unit_s
+            if free_s - arrival_s > room_s:
+                late += 1
         return late / max(1, len(self._arrived))
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from edgeagent.dvfs.power import Draw, busy_row, idle_row
 
-#: Of a machine's first measured power, the share that is no domain's, and what its domains may draw at most as
-#: a multiple of it (estimates; the meter corrects both within seconds).
+#: Of a machine's first measured power, the share that is no domain's, and what its domains may draw at most,
+#: as a multiple of it (estimates; the meter corrects both within seconds).
 _REST, _MOST = 0.4, 2.5
 
 
@@ -59,14 +59,21 @@ class Meters:
         self._own = {d: Draw(1) for d, own in enumerate(metered) if own}
         self._whole = Draw(len(self._slot), rest=3)
 
-    def learn(self, loads: Sequence[Load], power_w: float | None) -> None:
+    @property
+    def known(self) -> bool:
+        """Whether the whole machine's power was ever measured."""
+        return self._whole.known
+
+    def learn(self, loads: Sequence[Load], power_w: float | None, turn: Sequence[bool]) -> None:
         """A tick is over.
 
         Args:
             power_w: of the whole machine; None if it is not known.
+            turn: by domain, whether to learn from its own meter this time.
         """
         for d, draw in self._own.items():
-            self._learn_own(draw, loads[d])
+            if turn[d] or not draw.known:
+                self._learn_own(draw, loads[d])
         if power_w is None or power_w <= 0:
             return
         measured_w = self._measured_w(loads)

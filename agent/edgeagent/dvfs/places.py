@@ -1,4 +1,4 @@
-"""Least squares that remembers by place: what is learned at one operating point displaces only what was known there.
+"""Least squares that remembers by place: what is learned at one operating point displaces nothing elsewhere.
 
 Forgetting by time alone forgets most where a machine that found its best clock never goes again. Here every
 place (an operating point, or a tuple of them) keeps the running mean of its own last rows, and these means
@@ -13,6 +13,10 @@ from typing import Generic, TypeVar
 from edgeagent.dvfs.rls import Fit
 
 K = TypeVar("K", bound=Hashable)
+
+
+#: Wear is applied once in so many rows.
+_WEAR_EVERY = 8
 
 
 class _Place:
@@ -39,6 +43,7 @@ class Places(Generic[K]):
         self._keep, self._most, self._wear = keep, most, wear
         self._places: dict[K, _Place] = {}
         self._round: list[K] = []
+        self._learned = 0
 
     def __contains__(self, key: K) -> bool:
         return key in self._places
@@ -57,7 +62,7 @@ class Places(Generic[K]):
         """Some places, others each time, until all had their turn."""
         if not self._round:
             self._round = list(self._places)
-        taken = [key for key in self._round[-count:] if key in self._places]
+        taken = [key for key in self._round[-count:] if key in self._places] if count else []
         del self._round[-count:]
         return taken
 
@@ -87,11 +92,13 @@ class Places(Generic[K]):
             place.count = min(place.count, count)
 
     def _wear_one(self) -> None:
-        """The oldest place pays for all of them, and the next one next time: each row wears one."""
-        if self._places:
+        """Once in a while one place pays for all of them; each has its turn."""
+        self._learned += 1
+        if self._places and self._learned % _WEAR_EVERY == 0:
             key = next(iter(self._places))
-            place = self._places[key]
-            self._weigh(place, place.weight * max(0.0, 1.0 - self._wear * len(self._places)))
+            place = self._places.pop(key)
+            self._weigh(place, place.weight * max(0.0, 1.0 - self._wear * _WEAR_EVERY * len(self._places)))
+            self._places[key] = place
 
     def _weigh(self, place: _Place, weight: float) -> None:
         self.fit.add(place.row, place.target, weight - place.weight)

@@ -4,7 +4,7 @@ The information form of recursive least squares (Haykin, Adaptive Filter Theory,
 ``G = Λ + Σ w·x·xᵀ`` and ``h = Λ·θ₀ + Σ w·x·y`` instead of a covariance: rows can be taken back, a prior
 never fades, and nothing winds up. ``G·θ = h`` under ``θ ≥ low`` is solved by coordinate descent from the
 last solution, a sweep or two for each row (Zakharov, White, Liu, IEEE Trans. Signal Processing 56(7), 2008;
-for the bounds Franc, Hlaváč, Navara, CAIP 2005). Directions in which nothing is learned thus stay as they are.
+for the bounds Franc, Hlaváč, Navara, CAIP 2005). Directions in which nothing is learned stay as they are.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ class Fit:
 
     def add(self, row: Sequence[float], target: float, weight: float = 1.0) -> None:
         """Count a row in; one that was counted before is taken back by its weight with a minus."""
+        gram, moment = self._gram, self._moment
         entries = [(j, value) for j, value in enumerate(row) if value]
         for i, value in entries:
             weighted = weight * value
-            line = self._gram[i]
+            line = gram[i]
             for j, other in entries:
                 line[j] += weighted * other
-            self._moment[i] += weighted * target
+            moment[i] += weighted * target
 
     def forget(self, keep: float) -> None:
         """Let all rows so far count `keep` times as much; the prior stays."""
@@ -62,11 +63,11 @@ class Fit:
 
     def solve(self, sweeps: int = 1) -> None:
         """Move the weights towards the solution, one at a time."""
-        theta, low = self.theta, self._low
+        theta, low, moment = self.theta, self._low, self._moment
         for _ in range(sweeps):
             for i, line in enumerate(self._gram):
-                step = (self._moment[i] - sum(map(mul, line, theta))) / line[i]
-                theta[i] = max(low[i], theta[i] + step)
+                moved = theta[i] + (moment[i] - sum(map(mul, line, theta))) / line[i]
+                theta[i] = moved if moved > low[i] else low[i]
 
     def value(self, row: Sequence[float]) -> float:
         """The target that a row should have."""
