@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
 from edgeagent_hil.dvfs.boards import Board
@@ -9,6 +11,7 @@ from edgeagent_hil.dvfs.scenario import Activity
 from edgeagent_hil.twin.chips import leakage_w
 from edgeagent_hil.twin.fans import conductance_share, flow_m3_per_s, power_w, spun_share, wanted_share
 from edgeagent_hil.twin.heat import Warmed, warm
+from edgeagent_hil.twin.kinds import CASE
 from edgeagent_hil.twin.losses import loss_w
 from edgeagent_hil.twin.units import Array
 
@@ -102,6 +105,11 @@ class Plant:
         self._see(chip_w)
         self._chips_j = [0.0] * len(self._parts)
         self._other_j = self._since_s = 0.0
+
+    def over_k(self) -> float:
+        """By how much the temperature nearest to its limit is above it, K; negative if none is."""
+        case_k = self.case_c - self._board.machine.limits_c.get(CASE, inf)
+        return max(case_k, *(c - part.limit_c for c, part in zip(self.junction_c, self._parts, strict=True)))
 
     def settle(self, activity: Activity, ambient_c: float, fouling: float = 0.0) -> float:
         """Go to the steady state of running like this for ever; the power at the meter there, W."""

@@ -83,17 +83,15 @@ def activity(board: Board, work: Steady, point: int) -> Activity:
 
 
 def peak_k(board: Board, work: Steady, ambient_c: Curve, fouling: Curve, duration_s: int) -> float:
-    """By how much the hottest part passes its limit if `work` is done at the clock it needs, as it was
-    before; negative if none does."""
+    """By how much any temperature passes its limit, at most, if `work` is done at the clock it needs, as it
+    was before; negative if none does."""
     doing = activity(board, work, work.needed)
     plant = Plant(board, ambient_c.at(0.0), fouling.at(0.0), doing)
     highest_k = -inf
-    for time_s in range(0, duration_s, _STRIDE_S):
+    for time_s in range(_STRIDE_S, duration_s + _STRIDE_S, _STRIDE_S):
         plant.draw(doing, _STRIDE_S)
-        plant.warm(ambient_c.at(time_s + _STRIDE_S), fouling.at(time_s + _STRIDE_S))
-        highest_k = max(
-            highest_k, *(c - part.limit_c for c, part in zip(plant.junction_c, board.parts, strict=True))
-        )
+        plant.warm(ambient_c.at(time_s), fouling.at(time_s))
+        highest_k = max(highest_k, plant.over_k())
     return highest_k
 
 
