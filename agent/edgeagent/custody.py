@@ -44,12 +44,17 @@ class Custody:
         # Until it is set, the value of before may still be ours; after a crash, either shows our hand.
         self._ours(original, [*(value for value in original.ours if now.is_(value, step)), wanted])
 
-    def drive(self, actuator: Actuator, found: Held, wanted: float) -> float:
+    def drive(self, actuator: Actuator, found: Held, wanted: float, *, must: bool = True) -> float:
         """To be called before `wanted` is set of one that is driven; what it is given back in the end.
 
         The disk is written the first time only: that it is driven, and within which limits. All between is
         ours.
-        Raises DriverError: then it must not be set.
+
+        Args:
+            must: else it will do, where the disk cannot, that we have it in mind.
+
+        Raises:
+            DriverError: it must not be set.
         """
         original, info = self._originals.get(self._key, self._of), actuator.info
         if original is None or self._gone(original, actuator):
@@ -57,7 +62,7 @@ class Custody:
         if original.driven is None:
             limits = (info.minimum, info.maximum)
             original = Original(original.value, [*original.ours, wanted], original.boot, limits)
-            self._originals.put(self._key, original, self._of)
+            self._originals.put(self._key, original, self._of, must=must)
         self._note(original, found, info.step, wanted)
         return original.value
 

@@ -63,6 +63,7 @@ class Order:
     Args:
         value: what it is to hold; less, once it is carried out, where it was found at less.
         known: what it may be found at by our own doing; empty if nothing is known.
+        urgent: it waits for no disk.
         met: what it was found at instead; None if it was as known.
         original: what it is given back in the end.
     """
@@ -70,6 +71,7 @@ class Order:
     value: float
     known: tuple[float, ...]
     insist: bool
+    urgent: bool = False
     met: Held | None = None
     original: float = inf
 
@@ -158,7 +160,7 @@ class Driving:
         self.begun = self.busy = True
         self._sent = self.wanted
         self._again_ns = now_ns + _REFRESH_S * 1e9
-        return Order(self._sent, self._known, self._insist)
+        return Order(self._sent, self._known, self._insist, urgent=GUARD in self._wishes)
 
     def done(self, order: Order, result: Result, now_ns: int) -> str:
         """What has come of an order: why it cannot be carried out, ``again`` if it can; empty if no news."""

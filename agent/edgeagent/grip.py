@@ -111,7 +111,8 @@ def refresh(value: float, until_ns: int, *, reapply: bool = True) -> Action:
 def drive(order: Order, custody: Custody) -> Action:
     """Make it hold the order's value, once more; whose hand was met there stands in the order.
 
-    What another has made of it is left so, unless the order insists.
+    What another has made of it is left so, unless the order insists. One that is urgent is carried out before
+    the disk knows what was found, and also if the disk cannot.
     """
 
     def action(actuator: Actuator) -> Held:
@@ -121,12 +122,16 @@ def drive(order: Order, custody: Custody) -> Action:
             order.met = found
             if not order.insist:
                 return found
+        ahead = order.urgent and not leased and found.value > order.value
+        if ahead:
+            actuator.set(order.value)
         if not leased:  # a bound that somebody has set before us is not lifted
-            order.original = custody.drive(actuator, found, order.value)
+            order.original = custody.drive(actuator, found, order.value, must=not order.urgent)
             order.value = min(order.value, order.original)
         if found.is_(order.value, step) and not leased:
             return found
-        _set(actuator, order.value, math.inf)
+        if not ahead:
+            _set(actuator, order.value, math.inf)
         held = settled(actuator, order.value)
         if not leased and not held.is_(order.value, step):
             custody.kept_as(held)

@@ -115,20 +115,30 @@ class Originals:
         """The original of an actuator that has been changed, if it is one of the device `of`."""
         return self._of.get(key.device, {}).get(key.actuator) if of.fits(self.now(key.device)) else None
 
-    def put(self, key: Key, original: Original, of: Fingerprint) -> None:
-        """Have it on the disk. Raises DriverError: then the actuator must not be changed."""
+    def put(self, key: Key, original: Original, of: Fingerprint, *, must: bool = True) -> None:
+        """Have it on the disk; without `must`, in mind will do.
+
+        Raises:
+            DriverError: the actuator must not be changed.
+        """
         if not of.fits(self.now(key.device)):
             raise DriverError(f"{key.device} has become another device meanwhile")
-        file = self._file(key.device)
-        if key.device in self._barred and file.exists():
-            raise DriverError(self._barred[key.device])
-        self._barred.pop(key.device, None)
         rows = self._of.get(key.device, {}) | {key.actuator: original}
         try:
-            self._write(key.device, rows)
+            self._save(key.device, rows)
+        except DriverError:
+            if must:
+                raise
+        self._of[key.device] = rows
+
+    def _save(self, device: str, rows: Rows) -> None:
+        if device in self._barred and self._file(device).exists():
+            raise DriverError(self._barred[device])
+        self._barred.pop(device, None)
+        try:
+            self._write(device, rows)
         except EdgeError as error:
             raise DriverError(f"its original value cannot be saved first: {error}") from None
-        self._of[key.device] = rows
 
     def note(self, key: Key, ours: list[float], of: Fingerprint) -> None:
         """What we have made of one that is driven; not for the disk, which knows its limits."""
@@ -150,8 +160,8 @@ class Originals:
         rows = {name: row for name, row in self._of.get(key.device, {}).items() if name != key.actuator}
         self._of[key.device] = rows
         try:
-            self._write(key.device, rows)
-        except EdgeError:
+            self._save(key.device, rows)
+        except DriverError:
             pass  # reported; at the worst it is given back a second time, if it is at one of our values then
 
     def _read(self, device: str) -> Rows:
