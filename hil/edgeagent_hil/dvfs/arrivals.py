@@ -45,7 +45,7 @@ def requests(rate_hz: float, duration_s: float, rng: np.random.Generator, data: 
     """
     if data is None:
         return _made_up(rate_hz, duration_s, rng)
-    recorded_s = _recorded(data / _REQUESTS)
+    recorded_s = _times(recorded(data))
     wanted = int(rate_hz * duration_s)
     first = int(rng.integers(len(recorded_s)))
     turns = -(-(first + wanted + 1) // len(recorded_s))
@@ -54,6 +54,11 @@ def requests(rate_hz: float, duration_s: float, rng: np.random.Generator, data: 
     window_s = endless_s[first : first + wanted + 1] - endless_s[first]
     arrival_s: Array = window_s[:-1] * (duration_s / window_s[-1])
     return arrival_s
+
+
+def recorded(data: Path) -> Path:
+    """The file of recorded requests in a data folder."""
+    return data / _REQUESTS
 
 
 def daily(rate_hz: float, day_s: float, duration_s: float, rng: np.random.Generator) -> Array:
@@ -85,7 +90,7 @@ def _made_up(rate_hz: float, duration_s: float, rng: np.random.Generator) -> Arr
 
 
 @cache
-def _recorded(path: Path) -> Array:
+def _times(path: Path) -> Array:
     """Times of the requests in a file, from its first one on, s."""
     try:
         with path.open(newline="") as file:

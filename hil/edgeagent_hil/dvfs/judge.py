@@ -6,8 +6,7 @@ from math import inf, isnan, nan
 
 import msgspec
 
-from edgeagent_hil.dvfs.simulator import Run, Second
-from edgeagent_hil.twin.kinds import CASE
+from edgeagent_hil.dvfs.simulator import Run
 
 #: Power above the cap counts from here on: what a meter of class 0.5 cannot see is no one's fault.
 CAP_TOLERANCE = 0.005
@@ -53,7 +52,7 @@ def judge(run: Run) -> Score:
         energy_j=energy_j,
         unit_j=energy_j / len(latencies) if latencies else inf,
         misses=missed / due if due else 0.0,
-        over_limit_s=sum(_too_hot(run, second) for second in judged),
+        over_limit_s=sum(second.over_k > 0 for second in judged),
         over_cap_s=sum(second.power_w > second.cap_w * (1 + CAP_TOLERANCE) for second in judged),
         switches=sum(second.switches for second in judged),
         latency_s=sum(latencies) / len(latencies) if latencies else nan,
@@ -75,10 +74,3 @@ def _units(run: Run) -> tuple[list[float], int, int]:
                 due += 1
                 missed += isnan(end_s) or end_s - arrived_s > stream.deadline_s
     return latencies, due, missed
-
-
-def _too_hot(run: Run, second: Second) -> bool:
-    case_limit_c = run.board.machine.limits_c.get(CASE, inf)
-    return second.case_c > case_limit_c or any(
-        junction_c > part.limit_c for junction_c, part in zip(second.junction_c, run.board.parts, strict=True)
-    )

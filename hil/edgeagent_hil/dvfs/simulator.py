@@ -31,7 +31,7 @@ class Second:
         power_w: mean at the meter, without its errors.
         cap_w: mean.
         clock_hz, junction_c: by part; the mean, and the highest.
-        case_c: the highest.
+        over_k: by how much the temperature nearest to its limit was above it at most; negative below.
         switches: changes of operating points.
     """
 
@@ -39,7 +39,7 @@ class Second:
     cap_w: float
     clock_hz: tuple[float, ...]
     junction_c: tuple[float, ...]
-    case_c: float
+    over_k: float
     switches: int
 
 
@@ -116,7 +116,7 @@ class _Simulation:
             self._core_share[stream.domain] = stream.threads / board.parts[stream.domain].cores
         self._tick, self._second = _Sums(count), _Sums(count)
         self._hottest_c = list(self._plant.junction_c)
-        self._case_c = self._plant.case_c
+        self._over_k = self._plant.over_k()
         self._switches = 0
         self._run = Run(board, scenario, busy_s=[0.0] * len(self._queues))
 
@@ -158,7 +158,7 @@ class _Simulation:
         scenario, plant = self._scenario, self._plant
         plant.warm(scenario.ambient_c.at(now_s), scenario.fouling.at(now_s))
         self._hottest_c = list(map(max, self._hottest_c, plant.junction_c))
-        self._case_c = max(self._case_c, plant.case_c)
+        self._over_k = max(self._over_k, plant.over_k())
         for i, part in enumerate(self._parts):
             hot_c = part.limit_c if self._held[i] else part.critical_c
             self._held[i] = plant.junction_c[i] >= hot_c
@@ -223,11 +223,12 @@ class _Simulation:
                 cap_w=self._scenario.cap_w.at(now_s - 0.5),
                 clock_hz=tuple(cycles / sums.time_s for cycles in sums.cycles),
                 junction_c=tuple(self._hottest_c),
-                case_c=self._case_c,
+                over_k=self._over_k,
                 switches=self._switches,
             )
         )
-        self._hottest_c, self._case_c, self._switches = list(self._plant.junction_c), self._plant.case_c, 0
+        self._hottest_c, self._over_k = list(self._plant.junction_c), self._plant.over_k()
+        self._switches = 0
 
 
 def _check(board: Board, scenario: Scenario) -> None:

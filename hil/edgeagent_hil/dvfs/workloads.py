@@ -77,8 +77,13 @@ class _Case:
         """Randomness of its own for each part, so that one does not disturb the other."""
         return np.random.default_rng([self.seed, crc32(f"{self.name}.{what}".encode())])
 
-    def scenario(self, *streams: Stream) -> Scenario:
-        return Scenario(self.name, self.duration_s, streams, seed=self.seed)
+    def scenario(self, *streams: Stream, note: str = "") -> Scenario:
+        return Scenario(self.name, self.duration_s, streams, seed=self.seed, note=note)
+
+    @property
+    def origin(self) -> str:
+        """Where the requests come from."""
+        return f"requests: {arrivals.recorded(self.data)}" if self.data else "requests: made up (no --data)"
 
     def working(self, work: Steady, stream: Stream) -> Scenario:
         """The board has done `work` for hours, at the clock it needs."""
@@ -131,7 +136,7 @@ def _periodic(case: _Case) -> Scenario:
 
 def _bursty(case: _Case) -> Scenario:
     """Requests as they came to a real service, with a deadline of six times their service time."""
-    return case.scenario(_requests(case, "requests", case.board.foreground, _LOAD))
+    return case.scenario(_requests(case, "requests", case.board.foreground, _LOAD), note=case.origin)
 
 
 def _diurnal(case: _Case) -> Scenario:
@@ -146,10 +151,8 @@ def _diurnal(case: _Case) -> Scenario:
 def _two(case: _Case) -> Scenario:
     """A camera on one domain, requests on another."""
     board = case.board
-    if board.foreground == board.background:
-        raise EdgeError(f"two: {board.name!r} has one domain only, two workloads need one each")
     requests = _requests(case, "requests", board.background, 0.8 * _LOAD)
-    return case.scenario(_camera(case, pace=0.35)[0], requests)
+    return case.scenario(_camera(case, pace=0.35)[0], requests, note=case.origin)
 
 
 def _ambient(case: _Case) -> Scenario:
@@ -229,6 +232,11 @@ def about(name: str) -> str:
     return (_WORKLOADS[name].__doc__ or "").strip()
 
 
+def fits(name: str, board: Board) -> bool:
+    """Whether the board can take it: two workloads at once want two domains."""
+    return name != "two" or board.foreground != board.background
+
+
 def scenario(
     name: str, board: Board, *, seed: int = 0, duration_s: int = 600, data: Path | None = None
 ) -> Scenario:
@@ -242,4 +250,6 @@ def scenario(
     """
     if name not in _WORKLOADS:
         raise EdgeError(f"unknown workload {name!r}; {nearest(name, names())}")
+    if not fits(name, board):
+        raise EdgeError(f"{name}: {board.name!r} has one domain only, two workloads need one each")
     return _WORKLOADS[name](_Case(name, board, duration_s, seed, data))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -84,13 +84,27 @@ def node(
     raise EdgeError(f"QEMU has ended by itself; its log: {machine.log}")
 
 
-@rig.command(
-    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
+#: Of a command that parses its own arguments, since NumPy comes with what it needs.
+_OWN: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@rig.command(add_help_option=False, context_settings=_OWN)
 def twin(context: typer.Context) -> None:
     """Run a twin of a site: servers in racks, their cooling, their grid connection."""
-    from edgeagent_hil.twin.cli import twin as command  # numpy comes with it
+    from edgeagent_hil.twin.cli import twin as command
 
+    _run(command, context)
+
+
+@rig.command(add_help_option=False, context_settings=_OWN)
+def dvfs(context: typer.Context) -> None:
+    """Compare governors of clocks on twin boards, in virtual time."""
+    from edgeagent_hil.dvfs.cli import dvfs as command
+
+    _run(command, context)
+
+
+def _run(command: Callable[..., None], context: typer.Context) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
     app(context.args, prog_name=context.command_path)
