@@ -60,14 +60,22 @@ class WrapCounter:
         self.raw, self.at_s = raw, now_s
         return self.total
 
+    def begun_again(self, raw: float, now_s: float) -> bool:
+        """Whether `raw` at the monotonic time `now_s` would mean that it has: it fell, and not by a wrap."""
+        if self.raw is None or raw >= self.raw:
+            return False
+        return self.range is None or raw - self.raw + self.range > self._most(now_s - self.at_s)
+
+    def _most(self, elapsed_s: float) -> float:
+        return self.rate_max * (max(0.0, elapsed_s) + _LATE_S)
+
     def _gained(self, raw: float, before: float, elapsed_s: float) -> float:
-        most = self.rate_max * (max(0.0, elapsed_s) + _LATE_S)
         gained = raw - before
-        if gained < 0 and self.range is not None:
-            gained += self.range
-        if raw < before and (self.range is None or gained > most):
-            gained = raw  # not wrapped but begun again
-        if not 0 <= gained <= most:
+        if self.begun_again(raw, self.at_s + elapsed_s):
+            gained = raw
+        elif gained < 0:
+            gained += self.range or 0.0
+        if not 0 <= gained <= self._most(elapsed_s):
             return 0.0
         return gained + self._rounds(gained, elapsed_s) * (self.range or 0.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +14,48 @@ from edgeagent_sdk.channel import Channel, Fault, Value
 _LONG_AGO_S = -1e15
 
 
+class Total:
+    """One counter over its resets: that it has begun again is believed when it says so twice.
+
+    A single wrong value is a fault, and leaves no trace in the total.
+
+    Attributes:
+        resets: so often it has begun again.
+    """
+
+    def __init__(self, counter: WrapCounter) -> None:
+        self.counter = counter
+        self.resets = 0
+        self._doubted = False
+
+    def take(self, value: Value, unit: str) -> Value:
+        """The total when the counter says `value`; a fault if it says none, or what cannot be.
+
+        Args:
+            unit: of the value, for people.
+        """
+        if isinstance(value, Fault):
+            return value
+        if not 0 <= value < math.inf:
+            return Fault(f"the counter says {_amount(value, unit)}")
+        counter, now_s, before = self.counter, time.monotonic(), self.counter.raw
+        fell = counter.begun_again(value, now_s)
+        if fell and not self._doubted:
+            self._doubted = True
+            return Fault(
+                f"the counter fell from {before:.12g} to {_amount(value, unit)}; believed when it says so again"
+            )
+        self.resets += fell
+        self._doubted = False
+        total = counter.total
+        if counter.update(value, now_s) == total and before is not None and value > before:
+            words = f"jumped from {before:.12g} to {_amount(value, unit)}; counted on from there"
+            return Fault(f"the counter {words}")
+        return counter.total
+
+
 class Totals:
     """The counters of one device, over its resets and restarts, and over those of the agent.
-
-    A counter that falls without a wrap, or jumps, was reset, or lied: that one reading is a fault, and
-    the total goes on from there.
 
     Args:
         path: where totals rest over restarts of the agent; None to keep nothing.
@@ -25,37 +63,27 @@ class Totals:
     """
 
     def __init__(self, path: Path | None, device: str) -> None:
-        self._counters: dict[str, WrapCounter] = {}
+        self._totals: dict[str, Total] = {}
         self._file = TotalsFile(path, device)
 
     def adopt(self, counters: Mapping[str, WrapCounter]) -> None:
         """Count with these, by ``quantity/channel``; the new ones go on from where the last run left them."""
-        fresh = {name: counter for name, counter in counters.items() if name not in self._counters}
+        fresh = {name: counter for name, counter in counters.items() if name not in self._totals}
         self._file.restore(fresh)
-        for counter in fresh.values():
+        for name, counter in fresh.items():
             # Its time is of another boot perhaps: what was counted meanwhile is not judged by rate.
             counter.at_s, counter.rate = _LONG_AGO_S, None
-        self._counters |= fresh
+            self._totals[name] = Total(counter)
 
     def take(self, channel: Channel, value: Value) -> Value:
         """The total of `channel`, whose counter says `value`; a fault if that fell or jumped."""
-        if isinstance(value, Fault):
-            return value
-        counter = self._counters["/".join(channel.key)]
-        before, total = counter.raw, counter.total
-        gained = counter.update(value, time.monotonic()) - total
-        if before is not None and value < before and gained <= value:
-            return _odd("fell", before, value, channel.quantity.unit)
-        if before is not None and value > before and not gained:
-            return _odd("jumped", before, value, channel.quantity.unit)
-        return counter.total
+        return self._totals["/".join(channel.key)].take(value, channel.quantity.unit)
 
     def save(self, *, now: bool = False) -> None:
         """Write the totals if it is time; with `now`, at once."""
-        if self._counters:
-            self._file.save(self._counters, now=now)
+        if self._totals:
+            self._file.save({name: total.counter for name, total in self._totals.items()}, now=now)
 
 
-def _odd(what: str, before: float, value: float, unit: str) -> Fault:
-    to = f"{value:.12g} {unit}".removesuffix(" 1")
-    return Fault(f"the counter {what} from {before:.12g} to {to}; counted on from there")
+def _amount(value: float, unit: str) -> str:
+    return f"{value:.12g} {unit}".removesuffix(" 1")

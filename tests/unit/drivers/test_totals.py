@@ -31,8 +31,12 @@ def totals(path: Path | None = None, device: str = "d", wraps_at: float | None =
         pytest.param([100.0, 110.0], [100.0, 110.0], id="it is the meter's"),
         pytest.param([2.0**32 - 5, 3.0], [2.0**32 - 5, 2.0**32 + 3], id="over a wrap"),
         pytest.param([5e8, 7.0, 9.0], [5e8, "fell from 500000000 to 7 J;", 5e8 + 9], id="over a reset"),
-        pytest.param([5e8, 0.0, 5e8, 5e8], [5e8, "fell", "jumped", 5e8], id="a glitch of 0 counts nothing"),
-        pytest.param([5e8, 5e8 - 1], [5e8, "fell from 500000000 to 499999999 J;"], id="a step back"),
+        pytest.param([5e8, 0.0, 5e8, 5e8], [5e8, "fell", 5e8, 5e8], id="a glitch of 0 counts nothing"),
+        pytest.param([4e6, 7.0, 4e6 + 1], [4e6, "fell", 4e6 + 1], id="nor does one that power could make up"),
+        pytest.param([5e8, -3.0, 5e8 + 1], [5e8, "says -3 J", 5e8 + 1], id="nor does less than nothing"),
+        pytest.param(
+            [5e8, 5e8 - 1, 5e8 - 1], [5e8, "fell from 500000000 to 499999999 J;", 5e8], id="a step back"
+        ),
         pytest.param(
             [3.6e9, 3.6e9 + 100, 9e13, 9e13 + 100],
             [3.6e9, 3.6e9 + 100, "jumped from 3600000100 to 9e+13 J;", 3.6e9 + 200],
@@ -88,7 +92,10 @@ def test_a_channel_that_comes_again_counts_on() -> None:
     keeper = totals()
     keeper.take(ENERGY, 5e8)
     keeper.adopt({KEY: WrapCounter(2.0**32), "energy/new": WrapCounter(2.0**32)})
-    assert keeper.take(ENERGY, 7.0) == Fault("the counter fell from 500000000 to 7 J; counted on from there")
+    assert keeper.take(ENERGY, 7.0) == Fault(
+        "the counter fell from 500000000 to 7 J; believed when it says so again"
+    )
+    assert keeper.take(ENERGY, 9.0) == 5e8 + 9
     assert keeper.take(Channel("new", "energy"), 3.0) == 3.0
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from edgeagent.drivers.counter import WrapCounter
-from edgeagent.drivers.redfish.energy import EnergyMeter
 from edgeagent.drivers.redfish.look import Key, Pass
 from edgeagent.drivers.redfish.readings import Item
+from edgeagent.drivers.totals import Total
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Occurrence
 from edgeagent_sdk.messages import Severity
@@ -21,14 +21,14 @@ class Readout:
         self._items: dict[Key, Item] = {}
         self._known: set[Key] = set()
         self._names: list[str] = []
-        self._meters: dict[Key, EnergyMeter] = {}
+        self._totals: dict[Key, Total] = {}
         self.news: list[Occurrence] = []
 
     @property
     def counters(self) -> dict[str, WrapCounter]:
         """The energy counters by their channels' names."""
         names = dict(zip(self._items, self._names, strict=True))
-        return {names[key]: meter.counter for key, meter in self._meters.items()}
+        return {names[key]: total.counter for key, total in self._totals.items()}
 
     def take_up(self, seen: Pass, *, several: bool) -> list[Channel]:
         """The channels, those that a look brings for the first time behind the others.
@@ -40,7 +40,7 @@ class Readout:
             name = slug(f"{item.chassis}-{item.name}" if several else item.name)
             self._items[key] = item._replace(name=name)
             if item.quantity == "energy":
-                self._meters[key] = EnergyMeter()
+                self._totals[key] = Total(WrapCounter(None))
         self._known |= {key for key, item in seen.found.items() if not item.absent}
         items = list(self._items.values())
         self._names = [n.partition("/")[2] for n in unique([f"{i.quantity}/{i.name}" for i in items])]
@@ -65,14 +65,14 @@ class Readout:
         item = seen.found.get(key)
         if item is None:
             return Fault(seen.failed.get(key[0], "the BMC no longer shows it"))
-        meter = self._meters.get(key)
-        if meter is None:
+        total = self._totals.get(key)
+        if total is None:
             return item.value
-        resets = meter.resets
-        total_j = meter.take(item.value)
-        if meter.resets > resets:
+        resets = total.resets
+        energy_j = total.take(item.value, "J")
+        if total.resets > resets:
             self._tell_reset(self._items[key].name)
-        return total_j
+        return energy_j
 
     def _tell_reset(self, name: str) -> None:
         text = f"the BMC's energy counter {name} began again; the total goes on from where it was"
