@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeagent.cli import options
-from edgeagent.cli.fleet import BrokerUrl, Node, fleet, must_be_taken, one
+from edgeagent.cli.fleet import BrokerUrl, Node, fleet, must_be_online, must_be_taken, one
 from edgeagent_sdk.cli import show
 from edgeagent_sdk.errors import EdgeError
 
@@ -37,6 +37,7 @@ def status(
 ) -> None:
     """Explain the last decision in numbers: clocks, heat, sessions, power, and what bounds each."""
     with fleet(config, broker, node) as (client, identity):
+        must_be_online(client, one(identity))
         while True:
             reply = client.command(*one(identity), "explain", {})
             must_be_taken(reply)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from edgeagent_sdk.fleet import Fleet
     from edgeagent_sdk.messages import Reply
     from edgeagent_sdk.names import Identity
+
+#: The broker hands out what it has retained of the nodes within moments; so long is waited for it.
+_NODES_S = 2.0
 
 Node = Annotated[
     str, typer.Option("--node", metavar="SITE/NODE", help="Which node.", show_default="the configuration's")
@@ -54,6 +58,17 @@ def one(identity: Identity | None) -> Identity:
     if identity is None:
         raise EdgeError("which node? give --node SITE/NODE, or --config instead of --broker")
     return identity
+
+
+def must_be_online(client: Fleet, identity: Identity) -> None:
+    """Raises EdgeError if no agent runs there, as far as the broker knows."""
+    from edgeagent_sdk.messages import Status
+
+    until_s = time.monotonic() + _NODES_S
+    while not (node := client.nodes().get(identity)) and time.monotonic() < until_s:
+        time.sleep(0.05)
+    if node is None or (node.state and node.state.status is Status.OFFLINE):
+        raise EdgeError(f"no agent runs on {identity}; start one: edgeagent run")
 
 
 def must_be_taken(reply: Reply) -> None:

@@ -77,7 +77,9 @@ class CpufreqSensor(ClocksSensor):
             return []
         return [
             Channel(
-                policy.name, "utilization", description=f"share of CPUs {' '.join(map(str, cpus))} not idle"
+                f"{policy.name}-busy",
+                "utilization",
+                description=f"share of CPUs {' '.join(map(str, cpus))} not idle",
             )
             for policy, cpus in zip(policies, groups, strict=True)
         ]

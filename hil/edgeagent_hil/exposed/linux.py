@@ -8,7 +8,8 @@
 | ``hwmon``, chip GPU | its temperature, power, clock (gpu/amdgpu/thermal.rst) | ``power1_cap`` |
 | ``hwmon``, chip ``chips`` | temperature of each component (hwmon/sysfs-interface.rst) | |
 | ``hwmon``, chip ``chassis`` | input power and energy, DC bus, air, fans | |
-| ``thermal/thermal_zoneN`` | temperature of component N (driver-api/thermal, m°C) | |
+| ``thermal/thermal_zoneN`` | temperature of component N (driver-api/thermal, m°C), and what cools it | |
+| ``/proc/stat`` | busy and idle times of each CPU (proc_stat(5), `cputimes`) | |
 """
 
 from __future__ import annotations
@@ -82,12 +83,16 @@ def texts(parts: Sequence[Component]) -> Iterator[tuple[str, str]]:
     for i, part in enumerate(parts):
         yield f"{_CHIPS}/temp{i + 1}_label", part.name
         yield f"{_THERMAL}/thermal_zone{i}/type", f"{part.name}-thermal"
+        yield f"{_THERMAL}/thermal_zone{i}/trip_point_0_type", "passive"
+        yield f"{_THERMAL}/thermal_zone{i}/trip_point_0_temp", str(round(part.throttle_c * 1e3))
     first_cpu = 0
-    for number, _, part in _of_type(parts, "cpu"):
+    for number, i, part in _of_type(parts, "cpu"):
+        yield f"{_THERMAL}/thermal_zone{i}/cdev0/type", f"cpufreq-cpu{first_cpu}"
         yield from _policy(f"{_CPUFREQ}/policy{number}", part, first_cpu)
         yield from _zone(f"{_POWERCAP}/intel-rapl:{number}", part)
         first_cpu += part.cores
-    for number, _, part in _of_type(parts, "gpu"):
+    for number, i, part in _of_type(parts, "gpu"):
+        yield f"{_THERMAL}/thermal_zone{i}/cdev0/type", f"devfreq-{part.name}"
         yield from _gpu(f"{_DEVFREQ}/{part.name}", _card(number), part)
 
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
-from edgeagent_hil.exposed.linux import Limit, Now, Number, limits, numbers, texts
+from edgeagent_hil.exposed.cputimes import CpuTimes
+from edgeagent_hil.exposed.linux import Limit, Now, limits, numbers, texts
 from edgeagent_hil.twin import Site, SiteInputs, SiteOutputs, SiteState
 from edgeagent_sdk.errors import EdgeError
 
@@ -37,13 +38,15 @@ class SysfsTree:
         self._root, self._server = root, server
         self._limits = list(limits(parts))
         self._held = {limit.path: limit.most for limit in self._limits}
+        self._times = CpuTimes(parts, server)
         self._files = ExitStack()
         try:
             for path, text in texts(parts):
                 self._write(path, text)
             for limit in self._limits:
                 self._write(limit.path, limit.spelled(limit.most))
-            self._numbers = [(self._open(number), number) for number in numbers(site, server)]
+            self._numbers = [(self._open(number.path), number) for number in numbers(site, server)]
+            self._stat = self._open("proc/stat")
         except OSError as error:
             self.close()
             raise EdgeError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
@@ -72,6 +75,7 @@ class SysfsTree:
         now = Now(state, outputs)
         for fd, number in self._numbers:
             os.pwrite(fd, str(round(number.value(now))).ljust(_WIDTH - 1).encode() + b"\n", 0)
+        os.pwrite(self._stat, self._times.text(now).encode(), 0)
 
     def _read(self, limit: Limit) -> float:
         """The limit that a file holds, in SI units; a file that somebody is about to write holds the last."""
@@ -94,8 +98,8 @@ class SysfsTree:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text}\n", "ascii")
 
-    def _open(self, number: Number) -> int:
-        path = self._root / number.path
+    def _open(self, name: str) -> int:
+        path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         self._files.callback(os.close, fd)

@@ -59,6 +59,11 @@ class SteeredDomain:
         patterns = {key: getattr(place, key) for key in ("clock", "busy", "temperature", "power")}
         self._sources = {key: readings.find(pattern) if pattern else () for key, pattern in patterns.items()}
 
+    @property
+    def readable(self) -> bool:
+        """Whether all that tells of it can be read."""
+        return not any(isinstance(s.latest()[0], Fault) for each in self._sources.values() for s in each)
+
     def observe(self, now_s: float) -> DomainState:
         """What is known of it now; a sensor that is stale tells nothing."""
         clocks, busy = self._clocks_hz(now_s), self._values("busy")
@@ -98,7 +103,7 @@ class SteeredDomain:
         """What is known of it, as JSON would hold it."""
         states = [drive.state for drive in self.place.drives]
         bound = min(states, key=_ceiling_hz)
-        ceiling_hz = self.seen.ceiling_hz
+        bounded = self.seen.ceiling_hz < self.place.opps_hz[-1]
         return {
             "name": self.place.name,
             "clock_hz": self.seen.clock_hz,
@@ -107,8 +112,8 @@ class SteeredDomain:
             "temperature_c": self.seen.temperature_c,
             "limit_c": _finite(self.place.limit_c),
             "power_w": self.seen.power_w,
-            "ceiling_hz": _finite(ceiling_hz),
-            "ceiling_by": _bound_by(bound),
+            "ceiling_hz": self.seen.ceiling_hz if bounded else None,
+            "ceiling_by": _bound_by(bound) if bounded else "",
             "fault": next((state.fault for state in states if state.fault), ""),
             "sensors": {key: [_name(s) for s in sources] for key, sources in self._sources.items()},
         }
@@ -178,8 +183,7 @@ def _ceiling_hz(state: Driven) -> float:
 
 def _bound_by(state: Driven) -> str:
     bounds = _bounds(state)
-    who = min(bounds, key=lambda who: bounds[who])
-    return who if bounds[who] < inf else ""
+    return min(bounds, key=lambda who: bounds[who])
 
 
 def _name(source: Source) -> str:

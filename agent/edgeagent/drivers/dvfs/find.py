@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from math import inf
+from pathlib import Path
 from typing import NamedTuple
 
 from edgeagent.drivers.dvfs.options import DomainOptions, DvfsOptions
@@ -58,7 +59,7 @@ _CPU_HEAT = (
 )
 
 KINDS = (
-    Kind("policy*-max", "{stem}", "{stem}", "{stem}", _CPU_HEAT),
+    Kind("policy*-max", "{stem}", "{stem}", "{stem}-busy", _CPU_HEAT),
     Kind("sm-clock-limit", "{device}", "sm", "gpu", ("{device}/temperature/core",), "{device}/power/board"),
     Kind("*gpu*-max", "gpu", "{stem}", "{stem}", _GPU_HEAT),
     Kind("*mali*-max", "gpu", "{stem}", "{stem}", _GPU_HEAT),
@@ -144,7 +145,7 @@ def _place(host: Host, domain: DomainOptions, actuators: Actuators, readings: Re
     first = drives[0]
     kind = _kind(first) or _UNKNOWN
     cpus = frozenset(cpu for drive in drives for cpu in _cpus(host, drive))
-    temperature = domain.temperature or _temperature(kind, first, readings)
+    temperature = domain.temperature or _temperature(host, kind, drives, cpus, readings)
     return Place(
         domain.name,
         drives,
@@ -179,10 +180,26 @@ def _cpus(host: Host, drive: Drive) -> list[int]:
     return [int(word) for word in words if word.isdigit()]
 
 
-def _temperature(kind: Kind, drive: Drive, readings: Readings) -> str:
-    """The first of the kind's patterns that is there; empty if none is."""
-    patterns = [_fill(pattern, drive) for pattern in kind.temperatures]
+def _temperature(
+    host: Host, kind: Kind, drives: Sequence[Drive], cpus: frozenset[int], readings: Readings
+) -> str:
+    """The zone that the kernel cools by this clock; else the first of the kind's patterns that is there."""
+    coolers = {f"cpufreq-cpu{cpu}" for cpu in cpus}
+    coolers |= {f"devfreq-{drive.info.name.removesuffix('-max')}" for drive in drives}
+    zones = [f"*/temperature/{name}" for name, zone in _zones(host).items() if coolers & _coolers(zone)]
+    patterns = [*zones, *(_fill(pattern, drives[0]) for pattern in kind.temperatures)]
     return next((pattern for pattern in patterns if readings.find(pattern)), "")
+
+
+def _zones(host: Host) -> dict[str, Path]:
+    """The kernel's thermal zones, by the names that the driver `thermal` gives their channels."""
+    zones = listing(host.path(_ZONES), "thermal_zone*")
+    return dict(zip(unique([slug(text(zone / "type", zone.name)) for zone in zones]), zones, strict=True))
+
+
+def _coolers(zone: Path) -> set[str]:
+    """The kernel's names of what cools a zone."""
+    return {text(kind) for kind in listing(zone, "cdev*/type")}
 
 
 def trip_point_c(host: Host, pattern: str) -> float:
@@ -190,11 +207,11 @@ def trip_point_c(host: Host, pattern: str) -> float:
 
     Infinite if the kernel has no such point.
     """
-    name = pattern.rpartition("/")[2]
+    wanted = pattern.rpartition("/")[2]
     trips = [
         temperature / 1e3
-        for zone in listing(host.path(_ZONES), "thermal_zone*")
-        if name and fnmatchcase(slug(text(zone / "type", zone.name)), name)
+        for name, zone in _zones(host).items()
+        if fnmatchcase(name, wanted)
         for kind in listing(zone, "trip_point_*_type")
         if text(kind) == "passive"
         and (temperature := number(kind.with_name(kind.name.replace("_type", "_temp"))))

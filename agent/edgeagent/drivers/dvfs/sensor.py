@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf, isfinite
 from typing import Any
 
@@ -66,8 +66,7 @@ class DvfsSensor(Sensor):
         """Find the clocks and what tells of them; devices that open at the same time are awaited."""
         readings, actuators = self._others()
         deadline_s = time.monotonic() + _PATIENCE_S
-        while readings.waiting("*/*/*") and time.monotonic() < deadline_s:
-            time.sleep(_LOOK_S)
+        _wait(lambda: not readings.waiting("*/*/*"), deadline_s)
         options = self.options
         found = places(self.host, options, actuators, readings)
         insist = options.on_fight == "insist"
@@ -75,6 +74,7 @@ class DvfsSensor(Sensor):
             SteeredDomain(self.host, place, insist=insist, yield_s=options.yield_s) for place in found
         ]
         self._bind(readings)
+        _wait(lambda: all(domain.readable for domain in self._domains), deadline_s)
         self._govern(Machine(tuple(domain.described for domain in self._domains)))
         return self._channels()
 
@@ -171,8 +171,9 @@ class DvfsSensor(Sensor):
 
     def _decide(self, now_s: float) -> None:
         assert self._governor is not None
+        begun_s = time.monotonic()
         self._decision = self._governor.decide(self._seen)
-        self._took_s, self._decided_s = time.monotonic() - now_s, now_s
+        self._took_s, self._decided_s = time.monotonic() - begun_s, now_s
         for domain, clock_hz in zip(self._domains, self._decision.clock_hz, strict=True):
             if not isfinite(clock_hz):
                 raise DriverError(f"the governor decided {clock_hz} Hz for {domain.place.name}")
@@ -230,6 +231,12 @@ class DvfsSensor(Sensor):
             values.append(_number(expected_s))
             values.append(float(workload.misses) if workload else Fault("not heard of"))
         return values
+
+
+def _wait(done: Callable[[], bool], until_s: float) -> None:
+    """Return when it is done, or then."""
+    while not done() and time.monotonic() < until_s:
+        time.sleep(_LOOK_S)
 
 
 def _number(value: float | None) -> Value:
