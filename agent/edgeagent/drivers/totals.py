@@ -42,9 +42,8 @@ class Total:
         fell = counter.begun_again(value, now_s)
         if fell and not self._doubted:
             self._doubted = True
-            return Fault(
-                f"the counter fell from {before:.12g} to {_amount(value, unit)}; believed when it says so again"
-            )
+            fall = f"from {before:.12g} to {_amount(value, unit)}"
+            return Fault(f"the counter fell {fall}; believed when it says so again")
         self.resets += fell
         self._doubted = False
         total = counter.total
