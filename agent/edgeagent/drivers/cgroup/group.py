@@ -1,0 +1,159 @@
+"""One control group's CPU files, of version 2 or 1, in the same words.
+
+Sources: Linux, Documentation/admin-guide/cgroup-v2.rst (``cpu.max``, ``cpu.stat``), and for version 1
+Documentation/scheduler/sched-bwc.rst (``cpu.cfs_quota_us``, ``throttled_time`` in ns) and
+admin-guide/cgroup-v1/cpuacct.rst (``cpuacct.usage`` in ns).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import inf, isinf
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from edgeagent.drivers.sysfs import listing, reason
+from edgeagent_sdk.driver import Host
+from edgeagent_sdk.errors import DriverError
+
+#: Where the hierarchies are mounted: all of version 2, or version 1 with a directory for each controller.
+ROOT: Final = "/sys/fs/cgroup"
+_CPU_V1: Final = ("cpu", "cpu,cpuacct")
+_USAGE_V1: Final = ("cpuacct", "cpu,cpuacct", "cpu")
+
+#: Of a machine with both (systemd's "hybrid"), version 2 is here; its CPU controller is version 1's then.
+_UNIFIED: Final = "unified"
+
+#: How deep `found` looks: slice, service, and one below.
+_DEPTH: Final = 3
+
+
+class Quota(NamedTuple):
+    """So much CPU time in each period; `quota_us` is infinite where there is no limit."""
+
+    quota_us: float
+    period_us: float
+
+
+class Counts(NamedTuple):
+    """What a group has counted since it was made.
+
+    Args:
+        used_s, throttled_s: CPU time, and time for which it was kept from running.
+        periods, throttled: all that it wanted to run in, and those in which its quota was not enough.
+    """
+
+    used_s: float
+    throttled_s: float
+    periods: float
+    throttled: float
+
+
+class Group(Protocol):
+    """A group of either version. Each method raises DriverError where its files cannot be had."""
+
+    def quota(self) -> Quota:
+        """What holds now."""
+        ...
+
+    def limit(self, quota_us: float) -> None:
+        """Have so much in each period; infinite for no limit. The period stays what it is."""
+        ...
+
+    def counts(self) -> Counts:
+        """What has been counted."""
+        ...
+
+
+class GroupV2(NamedTuple):
+    """Version 2: all in one directory."""
+
+    directory: Path
+
+    def quota(self) -> Quota:
+        quota, _, period = _read(self.directory / "cpu.max").partition(" ")
+        return Quota(inf if quota == "max" else float(quota), float(period))
+
+    def limit(self, quota_us: float) -> None:
+        _write(self.directory / "cpu.max", "max" if isinf(quota_us) else f"{quota_us:.0f}")
+
+    def counts(self) -> Counts:
+        rows = _rows(self.directory / "cpu.stat")
+        throttled_s = rows.get("throttled_usec", 0.0) / 1e6
+        return Counts(
+            rows["usage_usec"] / 1e6, throttled_s, rows.get("nr_periods", 0.0), rows.get("nr_throttled", 0.0)
+        )
+
+
+class GroupV1(NamedTuple):
+    """Version 1; the time used is counted by another controller, which may be mounted elsewhere."""
+
+    directory: Path
+    usage: Path
+
+    def quota(self) -> Quota:
+        quota_us = float(_read(self.directory / "cpu.cfs_quota_us"))
+        return Quota(inf if quota_us < 0 else quota_us, float(_read(self.directory / "cpu.cfs_period_us")))
+
+    def limit(self, quota_us: float) -> None:
+        _write(self.directory / "cpu.cfs_quota_us", "-1" if isinf(quota_us) else f"{quota_us:.0f}")
+
+    def counts(self) -> Counts:
+        rows = _rows(self.directory / "cpu.stat")
+        used_s = float(_read(self.usage)) / 1e9
+        return Counts(used_s, rows["throttled_time"] / 1e9, rows["nr_periods"], rows["nr_throttled"])
+
+
+def group(host: Host, path: str) -> Group:
+    """The group of that path below the hierarchies' root. Raises DriverError if it is not there."""
+    root, path = host.path(ROOT), path.strip("/")
+    if (root / path / "cpu.max").exists():
+        return GroupV2(root / path)
+    for controller in _CPU_V1:
+        directory = root / controller / path
+        if (directory / "cpu.cfs_quota_us").exists():
+            usages = [root / name / path / "cpuacct.usage" for name in _USAGE_V1]
+            return GroupV1(directory, next((file for file in usages if file.exists()), usages[0]))
+    if (root / path / "cpu.stat").exists():
+        remedy = f"switch it on in the group above: echo +cpu > {root / path}/../cgroup.subtree_control"
+        raise DriverError(f"{root / path} has no CPU controller", remedy)
+    raise DriverError(f"no control group {path!r} under {root}", "start what makes it, or correct `group`")
+
+
+def bounded(host: Host) -> Iterator[str]:
+    """The paths of groups that somebody has given a quota: a limit that can be moved."""
+    root = host.path(ROOT)
+    for base in (root, *(root / controller for controller in _CPU_V1)):
+        for depth in range(1, _DEPTH + 1):
+            for file in listing(base, "*/" * depth + "cpu.max") + listing(
+                base, "*/" * depth + "cpu.cfs_quota_us"
+            ):
+                path = str(file.parent.relative_to(base))
+                try:
+                    if not isinf(group(host, path).quota().quota_us):
+                        yield path
+                except DriverError:
+                    continue
+
+
+def _rows(file: Path) -> Mapping[str, float]:
+    """A flat keyed file: ``name value`` in each line."""
+    pairs = (line.split() for line in _read(file).splitlines())
+    return {pair[0]: float(pair[1]) for pair in pairs if len(pair) == 2}
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DriverError(f"{file}: {reason(error) if isinstance(error, OSError) else 'no text'}") from None
+
+
+def _write(file: Path, value: str) -> None:
+    try:
+        file.write_text(value, "ascii")
+    except OSError as error:
+        remedy = (
+            "run the agent as root; systemd's ProtectControlGroups= must be off, or the group delegated to it"
+        )
+        raise DriverError(f"{file}: cannot be set to {value}: {reason(error)}", remedy) from None
