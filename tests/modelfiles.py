@@ -7,6 +7,7 @@ Source of the TFLite fields and codes: TensorFlow Lite's schema, version 3 (`sch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +47,23 @@ def onnx_linear(path: Path, model: Linear, *, channels: int = CHANNELS, open_bat
     weights = {"W": model.weights, "b": model.bias}
     batch = "batch" if open_batch else 1
     _save(path, nodes, [batch, WINDOW, channels], [batch, len(model.bias)], weights)
+
+
+def onnx_layers(path: Path, sizes: Sequence[int], *, window: int) -> None:
+    """A perceptron over (1, window, channels); sizes of its layers, from window · channels to the outputs."""
+    generator = np.random.default_rng(7)
+    nodes = [helper.make_node("Flatten", ["x"], ["in0"], axis=1)]
+    weights: dict[str, NDArray[Any]] = {}
+    last = len(sizes) - 2
+    for i, (takes, gives) in enumerate(pairwise(sizes)):
+        weights[f"W{i}"] = (generator.normal(size=(takes, gives)) / takes**0.5).astype(np.float32)
+        weights[f"b{i}"] = np.zeros(gives, dtype=np.float32)
+        nodes.append(
+            helper.make_node("Gemm", [f"in{i}", f"W{i}", f"b{i}"], ["y" if i == last else f"sum{i}"])
+        )
+        if i < last:
+            nodes.append(helper.make_node("Relu", [f"sum{i}"], [f"in{i + 1}"]))
+    _save(path, nodes, [1, window, sizes[0] // window], [1, sizes[-1]], weights)
 
 
 def onnx_op(path: Path, op: str, *, domain: str = "", dtype: int = TensorProto.FLOAT) -> None:

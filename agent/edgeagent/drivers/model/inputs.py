@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from edgeagent_sdk.channel import Fault, Value
@@ -15,6 +15,16 @@ _PATIENCE_S: Final = 3.0
 _LOOK_S: Final = 0.05
 
 _Latest = Callable[[], tuple[Value, float]]
+
+
+def mistakes(readings: Readings, names: Iterable[str]) -> Iterator[str]:
+    """Why some can never be found, whatever opens: they are the device's own, or of none that there is."""
+    for name in names:
+        try:
+            if not readings.find(name) and not readings.waiting(name):
+                yield f"{name}: there is no device {name.partition('/')[0]}"
+        except DriverError as error:
+            yield error.reason
 
 
 class Inputs:

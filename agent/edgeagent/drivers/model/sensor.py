@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from edgeagent.drivers.model.history import History
-from edgeagent.drivers.model.inputs import Inputs
+from edgeagent.drivers.model.inputs import Inputs, mistakes
 from edgeagent.drivers.model.options import ModelOptions, OutputKeys
 from edgeagent.drivers.model.runtime import Output
 from edgeagent.drivers.model.supervisor import Supervisor
@@ -41,7 +41,9 @@ class ModelSensor(Sensor):
 
     @classmethod
     def examine(cls, host: Host, options: Any) -> Iterable[tuple[str, str]]:
-        """Whether the model loads, and takes and gives what is configured."""
+        """Whether there are such inputs, and the model takes and gives what is configured."""
+        if host.readings:
+            yield from (("inputs", reason) for reason in mistakes(host.readings, options.inputs))
         sensor = cls(host, options)
         try:
             sensor._supervisor.trial()
