@@ -1,7 +1,7 @@
 """Who takes part: governors by name. What a name stands for is imported when it is asked for.
 
-A contestant is ``(board, scenario) -> Governor``. Only one that knows plant and future (the clairvoyant) uses
-more of them than ``board.machine``.
+A contestant is ``(board, scenario) -> Governor``. Those that are installed see ``board.machine`` only; the
+kernel's power allocator is told the board's energy model as well, and the clairvoyant knows plant and future.
 """
 
 from __future__ import annotations
@@ -18,12 +18,20 @@ from edgeagent_sdk.plugins import installed, load, nearest
 
 Contestant = Callable[[Board, Scenario], Governor]
 
-#: Governors of the rig: ``module:object``, each ``Machine -> Governor``.
-BASELINES: dict[str, str] = {}
-
 #: Those that know plant and future: ``module:object``, each ``(Board, Scenario) -> Governor``.
 CLAIRVOYANT = "clairvoyant"
-ALL_KNOWING: dict[str, str] = {}
+ALL_KNOWING: dict[str, str] = {CLAIRVOYANT: "edgeagent_hil.dvfs.clairvoyant:Clairvoyant"}
+
+#: What people use today, likewise.
+_MAKERS = "edgeagent_hil.dvfs.baselines.makers"
+BASELINES: dict[str, str] = {
+    "performance": f"{_MAKERS}:performance",
+    "powersave": f"{_MAKERS}:powersave",
+    "ondemand": f"{_MAKERS}:ondemand",
+    "conservative": f"{_MAKERS}:conservative",
+    "schedutil": f"{_MAKERS}:schedutil",
+    "schedutil+ipa": f"{_MAKERS}:power_allocator",
+}
 
 
 def names() -> list[str]:
@@ -37,10 +45,10 @@ def contestant(name: str) -> Contestant:
     Raises:
         EdgeError: there is none.
     """
-    if name in ALL_KNOWING:
-        all_knowing: Contestant = _object(ALL_KNOWING[name])
-        return all_knowing
-    make = _object(BASELINES.get(name, name)) if name in BASELINES or ":" in name else _installed(name)
+    if path := ALL_KNOWING.get(name) or BASELINES.get(name):
+        of_the_rig: Contestant = _object(path)
+        return of_the_rig
+    make = _object(name) if ":" in name else _installed(name)
     return lambda board, _scenario: make(board.machine)
 
 

@@ -14,6 +14,10 @@ from typing import NamedTuple
 
 from edgeagent_sdk.governor import Machine, Observation
 
+#: How far below the limit the control temperature stands, and the one from which on anything is limited.
+#: Rockchip's kernel has them 15 K apart.
+CONTROL_K, SWITCH_ON_K = 5.0, 20.0
+
 
 class EnergyModel(NamedTuple):
     """What IPA is told.
@@ -33,8 +37,7 @@ class PowerAllocator:
     One thermal zone for the machine: its temperature is the one that is nearest to its own limit.
 
     Args:
-        control_k, switch_on_k: how far below the limit the control temperature stands, and the one from
-            which on anything is limited. Rockchip's kernel has them 15 K apart.
+        control_k, switch_on_k: how far below the limit the two temperatures stand.
         integral_cutoff_k: errors below it are summed up.
         period_s: passive polling.
     """
@@ -46,8 +49,8 @@ class PowerAllocator:
         machine: Machine,
         model: EnergyModel,
         *,
-        control_k: float = 5.0,
-        switch_on_k: float = 20.0,
+        control_k: float = CONTROL_K,
+        switch_on_k: float = SWITCH_ON_K,
         integral_cutoff_k: float = 0.0,
         period_s: float = 0.1,
     ) -> None:
