@@ -21,8 +21,8 @@ ROOT: Final = "/sys/fs/cgroup"
 _CPU_V1: Final = ("cpu", "cpu,cpuacct")
 _USAGE_V1: Final = ("cpuacct", "cpu,cpuacct", "cpu")
 
-#: Of a machine with both (systemd's "hybrid"), version 2 is here; its CPU controller is version 1's then.
-_UNIFIED: Final = "unified"
+#: The kernel's own period, which ``cpu.max`` of a made-up tree may leave out.
+_PERIOD_US: Final = "100000"
 
 #: How deep `found` looks: slice, service, and one below.
 _DEPTH: Final = 3
@@ -71,18 +71,17 @@ class GroupV2(NamedTuple):
     directory: Path
 
     def quota(self) -> Quota:
-        quota, _, period = _read(self.directory / "cpu.max").partition(" ")
-        return Quota(inf if quota == "max" else float(quota), float(period))
+        file = self.directory / "cpu.max"
+        quota, _, period = _read(file).partition(" ")
+        return Quota(inf if quota == "max" else _number(quota, file), _number(period or _PERIOD_US, file))
 
     def limit(self, quota_us: float) -> None:
         _write(self.directory / "cpu.max", "max" if isinf(quota_us) else f"{quota_us:.0f}")
 
     def counts(self) -> Counts:
         rows = _rows(self.directory / "cpu.stat")
-        throttled_s = rows.get("throttled_usec", 0.0) / 1e6
-        return Counts(
-            rows["usage_usec"] / 1e6, throttled_s, rows.get("nr_periods", 0.0), rows.get("nr_throttled", 0.0)
-        )
+        times_s = (rows.get(name, 0.0) / 1e6 for name in ("usage_usec", "throttled_usec"))
+        return Counts(*times_s, rows.get("nr_periods", 0.0), rows.get("nr_throttled", 0.0))
 
 
 class GroupV1(NamedTuple):
@@ -92,16 +91,18 @@ class GroupV1(NamedTuple):
     usage: Path
 
     def quota(self) -> Quota:
-        quota_us = float(_read(self.directory / "cpu.cfs_quota_us"))
-        return Quota(inf if quota_us < 0 else quota_us, float(_read(self.directory / "cpu.cfs_period_us")))
+        quota, period = self.directory / "cpu.cfs_quota_us", self.directory / "cpu.cfs_period_us"
+        quota_us = _number(_read(quota), quota)
+        return Quota(inf if quota_us < 0 else quota_us, _number(_read(period), period))
 
     def limit(self, quota_us: float) -> None:
         _write(self.directory / "cpu.cfs_quota_us", "-1" if isinf(quota_us) else f"{quota_us:.0f}")
 
     def counts(self) -> Counts:
         rows = _rows(self.directory / "cpu.stat")
-        used_s = float(_read(self.usage)) / 1e9
-        return Counts(used_s, rows["throttled_time"] / 1e9, rows["nr_periods"], rows["nr_throttled"])
+        counts = (rows.get(name, 0.0) for name in ("nr_periods", "nr_throttled"))
+        used_s = _number(_read(self.usage), self.usage) / 1e9
+        return Counts(used_s, rows.get("throttled_time", 0.0) / 1e9, *counts)
 
 
 def group(host: Host, path: str) -> Group:
@@ -139,7 +140,14 @@ def bounded(host: Host) -> Iterator[str]:
 def _rows(file: Path) -> Mapping[str, float]:
     """A flat keyed file: ``name value`` in each line."""
     pairs = (line.split() for line in _read(file).splitlines())
-    return {pair[0]: float(pair[1]) for pair in pairs if len(pair) == 2}
+    return {pair[0]: _number(pair[1], file) for pair in pairs if len(pair) == 2}
+
+
+def _number(word: str, file: Path) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise DriverError(f"{file}: {word[:40]!r} is not a number") from None
 
 
 def _read(file: Path) -> str:
