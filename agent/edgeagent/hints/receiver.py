@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Final
 
-from edgeagent.hints.book import Book
 from edgeagent.hints.inbox import Inbox
 from edgeagent.hints.processes import Processes, cpus
 from edgeagent.report import Report
 from edgeagent_sdk.governor import Session
+from edgeagent_sdk.hintbook import Book
 from edgeagent_sdk.hintrecord import decode
 from edgeagent_sdk.messages import Severity
 

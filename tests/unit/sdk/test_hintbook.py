@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeagent.hints.book import DONE_MAX, OPEN_MAX, SESSIONS_MAX, Book
 from edgeagent_sdk.governor import Session, Unit
+from edgeagent_sdk.hintbook import DONE_MAX, OPEN_MAX, SESSIONS_MAX, Book
 from edgeagent_sdk.hintrecord import Kind, Record, Target
 
 _S = 10**9
