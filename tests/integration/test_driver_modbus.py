@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.modbuspeers import LibmodbusServer, compile_server, libmodbus, pymodb
 from tests.modelnode import ModelNode
 from tests.serialline import pty_pair, serial_line
 from tests.services import free_port
+from tests.unit.modbus.test_tcp import mbap, peer
 
 SPACES = {1: "c", 2: "d", 3: "h", 4: "i"}
 
@@ -235,6 +237,30 @@ def test_a_device_of_another_serial_number_is_not_read(server: LibmodbusServer, 
     with pytest.raises(DriverError, match="serial number AB13, not AB12"):
         sensor.open()
     sensor.close()
+
+
+@pytest.mark.parametrize(("code", "told"), [(2, ""), (5, None), (10, None), (11, None)])
+def test_a_gateway_that_does_not_reach_the_device_says_nothing_of_who_it_is(
+    tmp_path: Path, code: int, told: str | None
+) -> None:
+    """A device that has no serial number is opened without; one that cannot be asked now is not opened."""
+    path = my_map(tmp_path, '"voltage/in" = { address = 0 }', "serial_number = { address = 100, words = 4 }")
+
+    def script(request: bytes) -> list[bytes]:
+        _, address, count = struct.unpack(">BHH", request[7:12])
+        answer = bytes([3, 2 * count, *bytes(2 * count)]) if address == 0 else bytes([0x83, code])
+        return [mbap(request, answer)]
+
+    with peer(script) as port:
+        sensor = ModbusSensor(Host(), ModbusSensor.Options(map=path, host="127.0.0.1", tcp_port=port))
+        try:
+            if told is None:
+                with pytest.raises(DriverError, match="refuses: "):
+                    sensor.open()
+            else:
+                assert sensor.open() and sensor.identity == told
+        finally:
+            sensor.close()
 
 
 def test_nobody_there() -> None:

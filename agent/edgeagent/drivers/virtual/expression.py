@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from edgeagent.drivers.virtual.arithmetic import FOLDS, FUNCTIONS, Constant, Product, Sum, Values, divide
 from edgeagent.drivers.virtual.integrator import Integrator
 from edgeagent.drivers.virtual.lexer import ExpressionError, tokens
 from edgeagent.drivers.virtual.units import ONE, Unit, UnitError, describe, parse_unit
@@ -53,9 +54,6 @@ class Measure(NamedTuple):
 
 
 _NUMBER: Final = Measure(ONE.dimension)
-
-Values = Sequence[float]
-"""The values of all inputs, in SI units, in the order of `Expression.inputs`."""
 
 
 class Term(NamedTuple):
@@ -150,7 +148,7 @@ class Expression:
             self._next()
             right, sign = self._product(), 1 if token == "+" else -1
             parts.append((right.value, sign))
-            left = Term(self._added(left.measure, right.measure, sign, at), _Sum(parts))
+            left = Term(self._added(left.measure, right.measure, sign, at), Sum(parts))
         return left
 
     def _added(self, left: Measure, right: Measure, sign: int, at: int) -> Measure:
@@ -167,7 +165,7 @@ class Expression:
             self._next()
             right, power = self._power(), 1 if token == "*" else -1
             parts.append((right.value, power))
-            left = Term(self._multiplied(left, right, power, at), _Product(parts))
+            left = Term(self._multiplied(left, right, power, at), Product(parts))
         return left
 
     def _multiplied(self, left: Term, right: Term, power: int, at: int) -> Measure:
@@ -195,7 +193,7 @@ class Expression:
         value = base.value
         dimension = Unit(1.0, base.measure.dimension).to_the(n).dimension
         return Term(
-            Measure(dimension), lambda v, t: _divide(1.0, value(v, t) ** -n) if n < 0 else value(v, t) ** n
+            Measure(dimension), lambda v, t: divide(1.0, value(v, t) ** -n) if n < 0 else value(v, t) ** n
         )
 
     def _atom(self) -> Term:
@@ -218,9 +216,9 @@ class Expression:
             return self._single(token)
         if token[0].isdigit() or token[0] == ".":
             return self._literal(float(token))
-        if token in _FUNCTIONS or token in _FOLDS or token == "integral":
+        if token in FUNCTIONS or token in FOLDS or token == "integral":
             return self._call(token)
-        known = [*_FOLDS, *_FUNCTIONS, "integral"]
+        known = [*FOLDS, *FUNCTIONS, "integral"]
         raise self._error(f"{token!r} is no function; {nearest(token, known)}")
 
     def _negated(self, term: Term) -> Term:
@@ -234,7 +232,7 @@ class Expression:
         value = number * unit.factor
         if not math.isfinite(value):
             raise self._error("a number is too large")
-        return Term(Measure(unit.dimension), _Constant(value))
+        return Term(Measure(unit.dimension), Constant(value))
 
     def _unit(self, text: str) -> Unit:
         if len(text) > _UNIT_MAX:
@@ -273,7 +271,7 @@ class Expression:
     def _call(self, name: str) -> Term:
         at = self._at - 1
         arguments = self._arguments()
-        if name in _FOLDS:
+        if name in FOLDS:
             return self._fold(name, arguments, at)
         if len(arguments) != 1:
             raise self._error(f"{name} takes one value, not {len(arguments)}", at)
@@ -300,12 +298,12 @@ class Expression:
             if each.measure != first:
                 raise self._error(f"{name}: {each.measure} beside {first}", at)
         values = [each.value for each in arguments]
-        fold = _FOLDS[name]
+        fold = FOLDS[name]
         points = first.points * (len(arguments) if name == "sum" else 1)
         return Term(Measure(first.dimension, points), lambda v, t: fold([value(v, t) for value in values]))
 
     def _applied(self, name: str, argument: Term, at: int) -> Term:
-        function, halves = _FUNCTIONS[name]
+        function, halves = FUNCTIONS[name]
         dimension = argument.measure.dimension
         if halves:
             if any(n % 2 for n in dimension):
@@ -347,68 +345,9 @@ class Expression:
         return ExpressionError(f"{self.text!r}: {why}", column)
 
 
-@dataclass(frozen=True)
-class _Constant:
-    """A number: a value that a temperature may be multiplied by, since it is known beforehand."""
-
-    number: float
-
-    def __call__(self, values: Values, at_s: float) -> float:
-        return self.number
-
-
-@dataclass(frozen=True)
-class _Sum:
-    """Parts with their signs; a loop, so that a long sum is no deep one."""
-
-    parts: Sequence[tuple[Callable[[Values, float], float], int]]
-
-    def __call__(self, values: Values, at_s: float) -> float:
-        total = 0.0
-        for part, sign in self.parts:
-            total += sign * part(values, at_s)
-        return total
-
-
-@dataclass(frozen=True)
-class _Product:
-    """Parts, each multiplied by (1) or divided by (-1)."""
-
-    parts: Sequence[tuple[Callable[[Values, float], float], int]]
-
-    def __call__(self, values: Values, at_s: float) -> float:
-        product = 1.0
-        for part, power in self.parts:
-            value = part(values, at_s)
-            product = product * value if power > 0 else _divide(product, value)
-        return product
-
-
 def _pure(term: Term) -> float | None:
     """The number that a term is, if it is one without a unit."""
-    return term.value.number if isinstance(term.value, _Constant) and term.measure == _NUMBER else None
-
-
-def _divide(a: float, b: float) -> float:
-    return a / b if b else math.nan
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-_FOLDS: Final[dict[str, Callable[[Sequence[float]], float]]] = {
-    "sum": math.fsum,
-    "mean": _mean,
-    "min": min,
-    "max": max,
-}
-
-#: Function, and whether it halves the exponents of the unit.
-_FUNCTIONS: Final[dict[str, tuple[Callable[[float], float], bool]]] = {
-    "abs": (abs, False),
-    "sqrt": (lambda x: math.sqrt(x) if x >= 0 else math.nan, True),
-}
+    return term.value.number if isinstance(term.value, Constant) and term.measure == _NUMBER else None
 
 
 def _scale(unit_text: str) -> tuple[float, float]:
