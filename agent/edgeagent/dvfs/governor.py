@@ -7,6 +7,7 @@ cheapest that keep all deadlines at their quantile, all temperatures over the ne
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from edgeagent.dvfs import limits
@@ -29,6 +30,9 @@ _WORTH: Final = 0.002
 
 #: Exploration keeps this share of every bound free.
 _ROOM: Final = 0.05
+
+#: Exploration stays so far below temperature limits, K.
+_COOL_K: Final = 10.0
 
 #: Sessions that have said nothing for so long are forgotten.
 _SILENT_S: Final = 600.0
@@ -164,16 +168,17 @@ class EdgeGovernor:
         laid_out = [self._laid_out(d, trackers, seen.time_s) for d in range(len(self._domains))]
         rest_w = meters.rest_w(self._loads)
         hard = limits.ceilings(self._domains, counts)
-        hard += limits.temperatures(self._domains, self._elsewhere, laid_out, rest_w)
+        near, far = limits.temperatures(self._domains, self._elsewhere, laid_out, rest_w)
+        hard += near
         hard += limits.cap(seen.cap_w, laid_out, rest_w, self._expected.over, meters.known)
-        best, why = self._best(laid_out, soft, hard)
+        best, why = self._best(laid_out, soft, hard, far)
         mean_w = rest_w + _sum([o.mean_w for o in laid_out], best)
         best = self._stay(best, laid_out, soft + hard, mean_w)
         choice = self._explorer.turn(
             best,
             [o.cost_w for o in laid_out],
             mean_w,
-            [load.busy > _RESTING for load in self._loads],
+            [load.busy > _RESTING and self._cool(d) for d, load in enumerate(self._loads)],
             lambda c: all(limit.sum(c) <= limit.bound - _ROOM * abs(limit.bound) for limit in soft + hard),
             elapsed_s,
         )
@@ -181,6 +186,11 @@ class EdgeGovernor:
             why = "an operating point is tried, to know what it draws"
         self._choice = best
         return self._told(choice, why, laid_out, rest_w, trackers)
+
+    def _cool(self, d: int) -> bool:
+        """Whether a domain is so far below its limit that its points may be tried."""
+        domain = self._domains[d]
+        return domain.limit_c == inf or (domain.heat.now_c or inf) < domain.limit_c - _COOL_K
 
     def _laid_out(self, d: int, trackers: Sequence[Tracker], now_s: float) -> Options:
         """A domain's options; of one that rests they are renewed when it is its turn."""
@@ -199,15 +209,16 @@ class EdgeGovernor:
         return laid_out
 
     def _best(
-        self, laid_out: Sequence[Options], soft: list[Limit], hard: list[Limit]
+        self, laid_out: Sequence[Options], soft: list[Limit], hard: list[Limit], far: list[Limit]
     ) -> tuple[tuple[int, ...], str]:
         costs_w = [o.cost_w for o in laid_out]
-        best = cheapest(costs_w, soft + hard)
-        if best is not None:
-            free = cheapest(costs_w, [])
-            assert free is not None
-            broken = next((limit.name for limit in soft + hard if not limit.holds(free)), None)
-            return best, broken or "least energy; nothing else limits"
+        free = cheapest(costs_w, [])
+        assert free is not None
+        for held in ([*soft, *hard, *far], [*soft, *hard]):
+            best = cheapest(costs_w, held)
+            if best is not None:
+                broken = next((limit.name for limit in held if not limit.holds(free)), None)
+                return best, broken or "least energy; nothing else limits"
         # Heat and cap are kept first; sessions come as near to their deadlines as these allow.
         hurried_w = [
             [
@@ -251,7 +262,7 @@ class EdgeGovernor:
                 numbers[f"{t.name}.slack_s"] = t.deadline_s - latency_s
         for domain, option, k in zip(self._domains, laid_out, choice, strict=True):
             if domain.heat.now_c is not None:
-                reach = domain.heat.after(limits.HORIZONS_S[-1])
+                reach = domain.heat.after(limits.FAR_S)
                 numbers[f"{domain.name}.temperature_c"] = reach.at(option.mean_w[k], mean_w)
         clocks_hz = tuple(domain.opps_hz[k] for domain, k in zip(self._domains, choice, strict=True))
         return Decision(clocks_hz, why, numbers)

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from math import inf
 
 from edgeagent.dvfs.domain import DomainModel
-from edgeagent.dvfs.heat import Heat
+from edgeagent.dvfs.heat import Heat, Reach
 from edgeagent.dvfs.options import Options
 from edgeagent.dvfs.search import Limit
 from edgeagent.dvfs.tracker import Tracker
 
-#: Temperatures are held below their limits after so long, s.
-HORIZONS_S = (0.15, 3.0, 30.0)
+#: Temperatures are held below their limits after so long, s, whatever else gives way.
+NEAR_S = (0.15, 1.0, 5.0)
+
+#: And after so long unless a deadline would be missed for it: being slow later is no worse than being so now.
+FAR_S = 30.0
 
 #: A domain shall be busy besides its sessions for no more than this share (as schedutil: 1 / 1.25).
 _BUSY_MOST = 0.8
@@ -65,8 +68,8 @@ def temperatures(
     places: Mapping[str, tuple[Heat, float]],
     options: Sequence[Options],
     rest_w: float,
-) -> list[Limit]:
-    """Every temperature that may come near to its limit within the horizon.
+) -> tuple[list[Limit], list[Limit]]:
+    """Every temperature that may come near to its limit: soon, and within the horizon.
 
     Args:
         places: thermal path and limit, °C, of what belongs to no domain.
@@ -74,43 +77,30 @@ def temperatures(
     """
     most_w = [max(option.mean_w) for option in options]
     whole_w = rest_w + sum(most_w)
-    limits: list[Limit] = []
-    for d, domain in enumerate(domains):
-        if domain.limit_c < inf:
-            limits += _temperature(
-                domain.name, domain.heat, domain.limit_c, options, rest_w, d, most_w[d], whole_w
-            )
-    for name, (heat, limit_c) in places.items():
-        limits += _temperature(name, heat, limit_c, options, rest_w, None, 0.0, whole_w)
-    return limits
+    near: list[Limit] = []
+    far: list[Limit] = []
+    paths = [(domain.name, domain.heat, domain.limit_c, d) for d, domain in enumerate(domains)]
+    paths += [(name, heat, limit_c, -1) for name, (heat, limit_c) in places.items()]
+    for name, heat, limit_c, d in paths:
+        own_w = most_w[d] if d >= 0 else 0.0
+        if limit_c == inf:
+            continue
+        if heat.now_c is None:
+            near.append(Limit(f"temperature of {name} unknown", _slowest(options), 0.0))
+        elif heat.worst_c(own_w, whole_w, FAR_S) > limit_c - heat.margin_k:
+            room_c = limit_c - heat.margin_k
+            near += [_temperature(name, heat.after(s), room_c, options, rest_w, d) for s in NEAR_S]
+            far.append(_temperature(name, heat.after(FAR_S), limit_c, options, rest_w, d))
+    return near, far
 
 
 def _temperature(
-    name: str,
-    heat: Heat,
-    limit_c: float,
-    options: Sequence[Options],
-    rest_w: float,
-    d: int | None,
-    own_w: float,
-    whole_w: float,
-) -> list[Limit]:
-    if heat.now_c is None:
-        return [Limit(f"temperature of {name} unknown", _slowest(options), 0.0)]
-    room_c = limit_c - heat.margin_k
-    if heat.worst_c(own_w, whole_w) <= room_c:
-        return []
-    limits = []
-    for horizon_s in HORIZONS_S:
-        reach = heat.after(horizon_s)
-        if reach.at(own_w, whole_w) > room_c:
-            terms = [[reach.whole * w for w in option.mean_w] for option in options]
-            if d is not None:
-                terms[d] = [(reach.whole + reach.own) * w for w in options[d].mean_w]
-            limits.append(
-                Limit(f"temperature of {name}", terms, room_c - reach.still_c - reach.whole * rest_w)
-            )
-    return limits
+    name: str, reach: Reach, room_c: float, options: Sequence[Options], rest_w: float, d: int
+) -> Limit:
+    terms = [[reach.whole * w for w in option.mean_w] for option in options]
+    if d >= 0:
+        terms[d] = [(reach.whole + reach.own) * w for w in options[d].mean_w]
+    return Limit(f"temperature of {name}", terms, room_c - reach.still_c - reach.whole * rest_w)
 
 
 def cap(cap_w: float, options: Sequence[Options], rest_w: float, over: float, metered: bool) -> list[Limit]:
