@@ -237,6 +237,10 @@ def test_a_device_of_another_serial_number_is_not_read(server: LibmodbusServer, 
     with pytest.raises(DriverError, match="serial number AB13, not AB12"):
         sensor.open()
     sensor.close()
+    server.set("h", 100, [0, 0, 0, 0])
+    with pytest.raises(DriverError, match="does not tell its serial number now, and may be another device"):
+        sensor.open()
+    sensor.close()
 
 
 @pytest.mark.parametrize(("code", "told"), [(2, ""), (5, None), (10, None), (11, None)])

@@ -321,13 +321,22 @@ def test_a_part_that_is_put_in_is_taken_up() -> None:
         assert reasons(made)["speed/fan-bay-2"] == "the BMC calls the part Absent"
 
 
-def test_another_machine_in_its_place_gives_no_reading() -> None:
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        ("OTHER", "another machine has been put in its place: serial number of 1U OTHER, not 437XR1138R2"),
+        ("", "does not tell its serial number now, and may be another machine than 437XR1138R2"),
+    ],
+)
+def test_another_machine_in_its_place_gives_no_reading(number: str, words: str) -> None:
     with serve(tree("new")) as bmc:
         with opened(bmc) as made:
-            bmc.resources[CHASSIS]["SerialNumber"] = "OTHER"
+            assert made.identity == "437XR1138R2"
+            bmc.resources[CHASSIS]["SerialNumber"] = number
+            bmc.resources[CHASSIS].pop("UUID", None)
             bmc.expire()
             for read in (made.read, made.open):
-                with pytest.raises(DriverError, match="serial number of 1U OTHER, not 437XR1138R2"):
+                with pytest.raises(DriverError, match=words):
                     read()
         with pytest.raises(DriverError, match="another machine"):
             sensor(bmc, serial_number="437XR1138R2").open()

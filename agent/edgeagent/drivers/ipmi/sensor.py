@@ -16,6 +16,7 @@ from edgeagent.drivers.ipmi.options import IpmiOptions
 from edgeagent.drivers.ipmi.output import Sensed
 from edgeagent.drivers.ipmi.tool import Refused, Tool
 from edgeagent.drivers.poller import Poller
+from edgeagent.drivers.stranger import stranger
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Found, Host, Sensor
 from edgeagent_sdk.errors import DriverError
@@ -128,12 +129,8 @@ class IpmiSensor(Sensor):
 
     def _recognize(self, guid: str) -> None:
         if self._guid and guid and guid != self._guid:
-            raise DriverError(
-                f"{self.options.address or '/dev/ipmi0'}: another machine has been put in its place: "
-                f"system GUID {guid}, not {self._guid}",
-                "put the old one back, or give the new one a device of its own and restart the agent",
-                retry_s=60.0,
-            )
+            where = self.options.address or "/dev/ipmi0"
+            raise stranger(where, "machine", guid, self._guid, by="system GUID", retry_s=60.0)
         self.identity = self._guid = self._guid or guid
 
     def _limits(self, tool: Tool) -> Iterable[DcmiLimit]:

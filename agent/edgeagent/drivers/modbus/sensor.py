@@ -17,6 +17,7 @@ from edgeagent.drivers.modbus.options import SUNSPEC, ModbusOptions
 from edgeagent.drivers.modbus.points import FUNCTIONS, Point, counters, points
 from edgeagent.drivers.modbus.reader import Reader
 from edgeagent.drivers.modbus.sunspec import device_points, look
+from edgeagent.drivers.stranger import stranger
 from edgeagent.drivers.totals import Totals
 from edgeagent.modbus import pdu
 from edgeagent.modbus.bus import join
@@ -112,11 +113,7 @@ class ModbusSensor(Sensor):
         assert self._master
         wanted = self.options.serial_number or self._who or number
         if number != wanted:
-            raise DriverError(
-                f"{self._master.where}: another device has been put in its place: serial number "
-                f"{number or 'unknown'}, not {wanted}",
-                "put the old one back, or give the new one a device of its own and restart the agent",
-            )
+            raise stranger(self._master.where, "device", number, wanted)
         self.identity = self._who = number
 
     def _state(self, number: str) -> Path | None:

@@ -16,9 +16,9 @@ from edgeagent.drivers.counter import TotalsFile, WrapCounter
 from edgeagent.drivers.node.actuators import DECIDES, NodeActuator, actuators
 from edgeagent.drivers.node.node import Node
 from edgeagent.drivers.node.occurrences import Follower
+from edgeagent.drivers.stranger import stranger
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Found, Host, Occurrence, Options, Sensor
-from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.names import slug
 from edgeagent_sdk.nodemap import CHANNELS, EVENT_LOG, NO_LIMIT_W, NO_VALUE, OUTPUTS, TELEMETRY, Alarm
 
@@ -139,12 +139,7 @@ class NodeSensor(Sensor):
         number, who = identity["serial_number"], (identity["board"], identity["serial_number"])
         wanted = self.options.serial_number or (self._who or who)[1]
         if number != wanted or who != (self._who or who):
-            raise DriverError(
-                f"{self.options.port}: another node has been put in its place: serial number {number}, "
-                f"not {wanted}",
-                "put the old one back, or give the new one a device of its own and restart the agent",
-                retry_s=1.0,
-            )
+            raise stranger(self.options.port, "node", str(number), str(wanted), retry_s=1.0)
         if self._totals is None and self.host.state_dir:
             name = f"node-{number}" if number else f"node-{slug(self.options.port)}"
             self._totals = TotalsFile(self.host.state_dir / f"{name}.json", str(who))

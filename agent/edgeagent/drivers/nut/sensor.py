@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from edgeagent.drivers.nut.client import Client, Stale
 from edgeagent.drivers.nut.options import NutOptions
 from edgeagent.drivers.nut.variables import STATUS, channel, code, status_channel, status_words, value
+from edgeagent.drivers.stranger import stranger
 from edgeagent.drivers.tls import context
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Found, Host, Occurrence, Sensor
@@ -88,12 +89,7 @@ class NutSensor(Sensor):
         number = next((variables[name].strip() for name in _SERIAL_NUMBERS if variables.get(name)), "")
         wanted = self.options.serial_number or self._serial_number
         if wanted and number != wanted and (number or self.options.serial_number):
-            raise DriverError(
-                f"{self._ups}: another UPS has been put in its place: serial number {number or 'unknown'}, "
-                f"not {wanted}",
-                "put the old one back, or give the new one a device of its own and restart the agent",
-                retry_s=60.0,
-            )
+            raise stranger(self._ups, "UPS", number, wanted, retry_s=60.0)
         self.identity = self._serial_number = self._serial_number or number
 
     def _tell_status(self, words: list[str]) -> None:

@@ -19,6 +19,7 @@ from edgeagent.drivers.redfish.options import RedfishOptions
 from edgeagent.drivers.redfish.readout import Readout
 from edgeagent.drivers.redfish.session import Client, Session
 from edgeagent.drivers.redfish.tree import Chassis, Source, Walker, serial_number
+from edgeagent.drivers.stranger import stranger
 from edgeagent.drivers.tls import context
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Found, Host, Occurrence, Sensor
@@ -154,12 +155,8 @@ class RedfishSensor(Sensor):
         if other:
             shown = ", ".join(f"{name} {number or 'none'}" for name, number in other.items())
             wanted = options.serial_number or ", ".join(before[name] or "none" for name in other)
-            raise DriverError(
-                f"{options.url}: another machine has been put in its place: serial number of {shown}, "
-                f"not {wanted}",
-                "put the old one back, or give the new one a device of its own and restart the agent",
-                retry_s=60.0,
-            )
+            told = f"of {shown}" if any(other.values()) else ""
+            raise stranger(options.url, "machine", told, wanted, retry_s=60.0)
         self._serial_numbers = before | now
         self._same_s, self._same_session = time.monotonic(), self._session.generation
 

@@ -13,6 +13,7 @@ from edgeagent.drivers.snmp.reader import Changed, Reader
 from edgeagent.drivers.snmp.recognition import UPTIME, Identity, find_profile, has_restarted, identify
 from edgeagent.drivers.snmp.session import Session
 from edgeagent.drivers.snmp.walk import text
+from edgeagent.drivers.stranger import stranger
 from edgeagent.drivers.totals import Totals
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Host, Occurrence, Sensor
@@ -124,12 +125,7 @@ class SnmpSensor(Sensor):
 
     def _recognize(self, serial_number: str) -> None:
         if serial_number != (self._serial_number or serial_number):
-            raise DriverError(
-                f"{self._where}: another device has been put in its place: serial number "
-                f"{serial_number or 'not told'}, not {self._serial_number}",
-                "put the old one back, or give the new one a device of its own and restart the agent",
-                retry_s=5.0,
-            )
+            raise stranger(self._where, "device", serial_number, self._serial_number, retry_s=5.0)
         self._serial_number = serial_number
 
     def _recognize_now(self) -> None:
