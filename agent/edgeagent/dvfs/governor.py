@@ -6,11 +6,12 @@ cheapest that keep all deadlines at their quantile, all temperatures over the ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from edgeagent.dvfs import limits
+from edgeagent.dvfs import memory as remembering
 from edgeagent.dvfs.domain import DomainModel
 from edgeagent.dvfs.explore import Explorer
 from edgeagent.dvfs.heat import Heat
@@ -68,6 +69,7 @@ class EdgeGovernor:
         self._mean_tick_s = TICK_S
         self._ticks = 0
         self._choice: tuple[int, ...] | None = None
+        self._remembered: Mapping[str, Any] = {}
 
     def decide(self, seen: Observation) -> Decision:
         """The clocks from now on."""
@@ -81,6 +83,38 @@ class EdgeGovernor:
         self._last_s = seen.time_s
         return self._decide(seen, elapsed_s)
 
+    def memory(self) -> dict[str, Any]:
+        """What it has learned; see `edgeagent_sdk.governor.Learning`."""
+        names = [domain.name for domain in self._domains]
+        return {
+            "version": remembering.VERSION,
+            "points_hz": {domain.name: list(domain.opps_hz) for domain in self._domains},
+            "power": self._meters.memory(names),
+            "heat": {domain.name: domain.heat.memory() for domain in self._domains},
+            "elsewhere": {name: heat.memory() for name, (heat, _) in self._elsewhere.items()},
+            "sessions": {
+                name: {"domains": [names[d] for d in t.domains], "theta_s": remembering.rounded(t.pace.theta)}
+                for name, t in self._trackers.items()
+                if t.pace.known
+            },
+        }
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Begin from what an earlier one has learned of this machine."""
+        points_hz = {domain.name: list(domain.opps_hz) for domain in self._domains}
+        if memory.get("version") != remembering.VERSION or memory.get("points_hz") != points_hz:
+            return
+        self._remembered = memory
+        self._recall_power()
+        for domain in self._domains:
+            domain.heat.recall(remembering.part(memory, "heat").get(domain.name))
+        for name, (heat, _) in self._elsewhere.items():
+            heat.recall(remembering.part(memory, "elsewhere").get(name))
+
+    def _recall_power(self) -> None:
+        names = [domain.name for domain in self._domains]
+        self._meters.recall(remembering.part(self._remembered, "power"), names)
+
     # What was
 
     def _find_meters(self, seen: Observation) -> None:
@@ -89,6 +123,7 @@ class EdgeGovernor:
         metered = [had or state.power_w is not None for had, state in zip(known, seen.domains, strict=True)]
         if any(had != has for had, has in zip(known, metered, strict=True)):
             self._meters = Meters(metered)
+            self._recall_power()
 
     def _learn_sessions(self, seen: Observation, elapsed_s: float) -> None:
         from_s = seen.time_s - elapsed_s
@@ -108,12 +143,24 @@ class EdgeGovernor:
         tracker = self._trackers.get(session.name)
         if tracker is None or tracker.domains != domains:
             tracker = self._trackers[session.name] = Tracker(session, domains)
+            earlier = remembering.part(self._remembered, "sessions", session.name)
+            theta_s = remembering.numbers(earlier.get("theta_s"), len(domains) + 1)
+            if (
+                theta_s
+                and any(theta_s)
+                and earlier.get("domains") == [self._domains[d].name for d in domains]
+            ):
+                tracker.pace.recall(theta_s)
         return tracker
 
     def _learn_machine(self, seen: Observation, elapsed_s: float) -> None:
         meters = self._meters
         self._loads = [self._load(d, seen) for d in range(len(self._domains))]
         if elapsed_s <= 0:
+            for domain, state in zip(self._domains, seen.domains, strict=True):
+                domain.heat.see(state.temperature_c)
+            for name, (heat, _) in self._elsewhere.items():
+                heat.see(seen.temperatures_c.get(name))
             return
         busy = [self._turn(d) for d in range(len(self._domains))]
         meters.learn(self._loads, seen.power_w, busy)

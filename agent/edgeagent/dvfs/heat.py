@@ -22,8 +22,9 @@ from collections import deque
 from functools import lru_cache
 from math import exp, sqrt
 from operator import mul, sub
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from edgeagent.dvfs.memory import numbers, rounded
 from edgeagent.dvfs.rls import Fit
 
 #: Time constants, s. 0 is what settles within a tick: the die above its heat sink.
@@ -39,6 +40,9 @@ _MEMORY_S = 300.0
 #: What the first watts heat, by estimate: each lag by so much, give or take as much. A second's temperature
 #: teaches with these variances (K²): the slow lags look like drift, so that they hardly leave the estimate.
 _RISE_K, _OWN_K2, _WHOLE_K2 = 5.0, 0.3, 10.0
+
+#: What is recalled must not say that it is now so much above its surroundings.
+_RISEN_K = 100.0
 
 #: Forecasts are held against what came after so long; that they err by the least is always believed.
 _AHEAD_S, _LEAST_K, _MOST_K = 5.0, 0.3, 2.0
@@ -87,6 +91,7 @@ class Heat:
         self._slips: deque[tuple[float, float]] = deque()
         self._slip2, self._unrest2 = 0.25, 0.0
         self._clock_s = self._learned_s = 0.0
+        self._recalled: list[float] | None = None
 
     @property
     def margin_k(self) -> float:
@@ -99,6 +104,14 @@ class Heat:
     def drift_k_per_s(self) -> float:
         """How fast the surroundings grow warmer."""
         return min(max(self._drift_k / _PASS_S, -_DRIFT_K_PER_S), _DRIFT_K_PER_S)
+
+    def memory(self) -> list[float]:
+        """The resistances, K/W."""
+        return rounded(self._fit.theta)
+
+    def recall(self, remembered: Any) -> None:
+        """Begin from resistances learned earlier, if they can be such."""
+        self._recalled = numbers(remembered, len(self._taus_s))
 
     def follow(self, own_w: float, whole_w: float, temperature_c: float | None, elapsed_s: float) -> None:
         """What was drawn since the last call, and the temperature at its end."""
@@ -115,7 +128,7 @@ class Heat:
         for high, x in zip(self._high, lags, strict=True):
             high.move(x, gain)
         self._clock_s += elapsed_s
-        first = self.now_c is None
+        self.see(temperature_c)
         if temperature_c is not None:
             self.now_c, self.age_s = temperature_c, 0.0
         elif self.now_c is not None:  # dead reckoning until the sensor is back
@@ -123,9 +136,12 @@ class Heat:
             moved_k = sum(map(mul, self._fit.theta, map(sub, lags, before)))
             self.now_c += moved_k + max(0.0, self.drift_k_per_s) * elapsed_s
         if self.now_c is not None:
-            if first:
-                self._high_c = HighPass(self.now_c)
             self._high_c.move(self.now_c, gain)
+
+    def see(self, temperature_c: float | None) -> None:
+        """A temperature before any power is known."""
+        if temperature_c is not None and self.now_c is None:
+            self.now_c, self._high_c = temperature_c, HighPass(temperature_c)
 
     def learn(self) -> None:
         """Bring the weights up to the last temperature; not needed at every tick."""
@@ -163,7 +179,10 @@ class Heat:
         self._high = [HighPass(x) for x in self._lags]
         prior = _RISE_K / max(whole_w, 1e-3)
         trusts = [_OWN_K2 / prior**2] * self._owns + [_WHOLE_K2 / prior**2] * len(WHOLE_S)
-        self._fit = Fit([prior] * count, trusts, [0.0] * count)
+        recalled = self._recalled or []
+        most_k = sum(r * power_w for r, power_w in zip(recalled, self._lags, strict=False))
+        theta = recalled if 0.0 < most_k < _RISEN_K else [prior] * count
+        self._fit = Fit(theta, trusts, [0.0] * count)
 
 
 class HighPass:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+from edgeagent.dvfs import memory
 from edgeagent.dvfs.power import Draw, busy_row, idle_row
 
 #: Of a machine's first measured power, the share that is no domain's, and what its domains may draw at most,
@@ -77,14 +78,28 @@ class Meters:
         if power_w is None or power_w <= 0:
             return
         measured_w = self._measured_w(loads)
-        if not self._whole.known:
-            rest = [max(0.1 * power_w, _REST * (power_w - measured_w)), 1.0, 0.0]
-            self._whole.believe(rest, _MOST * power_w if self._slot else 0.0)
         row = [1.0, measured_w, _hot(loads)]
         for d in self._slot:
             row += _features(loads[d])
+        if not self._whole.known:
+            rest = [max(0.1 * power_w, _REST * (power_w - measured_w)), 1.0, 0.0]
+            self._whole.begin(rest, _MOST * power_w if self._slot else 0.0, row, power_w)
         points = [loads[d].point for d in self._slot]
         self._whole.learn(row, points, _level(loads), power_w)
+
+    def memory(self, names: Sequence[str]) -> dict[str, Any]:
+        """What was learned; `names` of the domains."""
+        known = {names[d]: draw.memory() for d, draw in self._own.items() if draw.known}
+        whole = {"metered": list(known), **self._whole.memory()} if self._whole.known else {}
+        return {"own": known, "whole": whole}
+
+    def recall(self, remembered: Mapping[str, Any], names: Sequence[str]) -> None:
+        """Begin from what was learned earlier, as far as it is of the same meters."""
+        for d, draw in self._own.items():
+            draw.recall(memory.part(remembered, "own", names[d]))
+        whole = memory.part(remembered, "whole")
+        if whole.get("metered") == [names[d] for d in self._own]:
+            self._whole.recall(whole)
 
     def own_w(self, domain: int, load: Load) -> float:
         """What a domain drew: measured, or as far as the model can tell."""
@@ -133,9 +148,10 @@ class Meters:
     def _learn_own(self, draw: Draw, load: Load) -> None:
         if load.power_w is None:
             return
+        row = [1.0, *_features(load)]
         if not draw.known:
-            draw.believe([_REST * load.power_w], _MOST * load.power_w)
-        draw.learn([1.0, *_features(load)], [load.point], _level([load]), load.power_w)
+            draw.begin([_REST * load.power_w], _MOST * load.power_w, row, load.power_w)
+        draw.learn(row, [load.point], _level([load]), load.power_w)
 
 
 def _features(load: Load) -> list[float]:

@@ -24,6 +24,9 @@ _FINE = 16
 #: A unit that took this much longer or shorter than expected teaches no more than that.
 _ODD = 5.0
 
+#: The first unit counts as this share of one more; it agrees with what is recalled within this factor.
+_TRUST, _AGREES = 0.3, 1.5
+
 
 class Pace:
     """What is known of one session's units.
@@ -45,6 +48,7 @@ class Pace:
         self._level = misses / 2
         self._change = Change()
         self._places: Places[Place] | None = None
+        self._recalled: list[float] = []
 
     @property
     def known(self) -> bool:
@@ -74,11 +78,20 @@ class Pace:
         """A unit takes more than this many times the typical one no more often than misses are allowed."""
         return max(1.0, self.ratios.at(1.0 - self._level))
 
-    def start(self, theta: Sequence[float], trust: float = 0.3) -> None:
-        """Begin from weights that are only believed."""
-        typical_s = max(1e-9, sum(theta))
-        trusts = [trust / typical_s**2] * len(theta)
-        self._places = Places(Fit(theta, trusts, [0.0] * len(theta)), keep=60.0, most=48)
+    def recall(self, theta: Sequence[float]) -> None:
+        """Weights learned earlier; they are believed if the first unit bears them out."""
+        self._recalled = list(theta)
+
+    def _start(self, slowness: Sequence[float], service_s: float) -> Places[Place]:
+        """Begin from the first unit."""
+        each_s = service_s / sum(slowness)
+        theta = [*(each_s for _ in slowness), 0.0]
+        if self._recalled:
+            recalled_s = sum(c * x for c, x in zip(self._recalled, [*slowness, 1.0], strict=True))
+            if service_s / _AGREES < recalled_s < service_s * _AGREES:
+                theta = self._recalled
+        trusts = [_TRUST / service_s**2] * len(theta)
+        return Places(Fit(theta, trusts, [0.0] * len(theta)), keep=60.0, most=48)
 
     def learn(self, slowness: Sequence[float], service_s: float, latency_s: float, deadline_s: float) -> None:
         """A unit is done.
@@ -89,24 +102,21 @@ class Pace:
         if not (service_s > 0 and all(x > 0 for x in slowness)):
             return
         if self._places is None:
-            each_s = service_s / sum(slowness)
-            self.start([*(each_s for _ in slowness), 0.0])
+            self._places = self._start(slowness, service_s)
         places = self._places
-        assert places is not None
         expected_s = max(self.time_s(slowness), 1e-9)
         ratio = min(max(service_s / expected_s, 1 / _ODD), _ODD)
         if self._change.add(log(ratio)):
-            self._changed()
+            self._changed(places)
         self.ratios.add(ratio)
         key = tuple(round(_FINE * log(x)) for x in slowness)
         places.learn(key, [*slowness, 1.0], min(service_s, _ODD * expected_s), 1 / expected_s**2)
         places.fit.solve(3)
         self._keep_promise(latency_s > deadline_s)
 
-    def _changed(self) -> None:
-        assert self._places is not None
+    def _changed(self, places: Places[Place]) -> None:
         self.changes += 1
-        self._places.doubt(0.02)
+        places.doubt(0.02)
         self.ratios.clear(3)
 
     def _keep_promise(self, missed: bool) -> None:

@@ -14,9 +14,12 @@ the rest, with fans and losses of the supply, is ``P₀ + κ·(what is metered) 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp
+from operator import mul
+from typing import Any
 
+from edgeagent.dvfs import memory
 from edgeagent.dvfs.places import Places
 from edgeagent.dvfs.quantile import Quantile
 from edgeagent.dvfs.rls import Fit
@@ -29,6 +32,9 @@ _PRIOR = (0.05, 0.10, 0.05, 0.30, 0.50, 0.20, 0.30)
 
 #: A prior counts as much as this share of one measurement.
 _TRUST = 0.02
+
+#: What is recalled is believed if it agrees with the first measurement within this factor.
+_AGREES = 1.5
 
 #: How fast corrections follow, and by how many places they are checked again at each measurement.
 _FOLLOW, _REPLAY = 0.3, 3
@@ -68,6 +74,7 @@ class Draw:
         self.known = False
         self.ratios = Quantile(200, spread=0.05)
         self.correction: dict[tuple[int, int], float] = {}
+        self._recalled: tuple[list[float], dict[tuple[int, int], float]] = [], {}
 
     def theta(self, domain: int) -> list[float]:
         """The weights of a domain's features, W."""
@@ -79,19 +86,36 @@ class Draw:
         """The weights of what is no domain's, W."""
         return self._places.fit.theta[: self._rest]
 
-    def believe(self, rest: Sequence[float], domains_w: float) -> None:
-        """Weights before anything is learned.
+    def begin(self, rest: Sequence[float], domains_w: float, row: Sequence[float], power_w: float) -> None:
+        """Weights before anything is learned: what is recalled, if the first measurement bears it out.
 
         Args:
-            rest: of what is no domain's.
+            rest: of what is no domain's, by estimate.
             domains_w: what all domains together may draw at most, by estimate.
+            row: of the first measurement, `power_w`.
         """
-        prior = list(rest)
-        for _ in range(self._domains):
-            prior += [share * domains_w / self._domains for share in _PRIOR]
+        prior, correction = self._recalled
+        if not power_w / _AGREES < sum(map(mul, prior, row)) < power_w * _AGREES:
+            prior, correction = list(rest), {}
+            for _ in range(self._domains):
+                prior += [share * domains_w / self._domains for share in _PRIOR]
         self.known = True
+        self.correction = correction
         self._places.fit.believe(prior)
         self._places.fit.theta[:] = prior
+
+    def memory(self) -> dict[str, Any]:
+        """What was learned."""
+        return {
+            "theta_w": memory.rounded(self._places.fit.theta),
+            "correction_w": [[*at, *memory.rounded([watts])] for at, watts in self.correction.items()],
+        }
+
+    def recall(self, remembered: Mapping[str, Any]) -> None:
+        """Begin from what was learned earlier, if it fits."""
+        theta = memory.numbers(remembered.get("theta_w"), len(self._places.fit.theta))
+        if theta is not None and any(theta):
+            self._recalled = theta, memory.corrections(remembered.get("correction_w"), self._domains)
 
     def expected_w(self, row: Sequence[float], points: Sequence[int]) -> float:
         """What the meter should show."""
