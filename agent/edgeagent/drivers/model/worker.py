@@ -15,6 +15,7 @@ from typing import Any
 
 from edgeagent.drivers.model import frames
 from edgeagent.drivers.model.confinement import confine
+from edgeagent.drivers.model.footprint import release_code
 from edgeagent.drivers.model.frames import Frame, Kind
 from edgeagent.drivers.model.layout import Arrangement, arrangement, in_words
 from edgeagent.drivers.model.refusal import Refusal, one_line
@@ -167,6 +168,7 @@ def _serve(link: Link) -> None:
         words = [one_line(f"{type(error).__name__}: {error}"), ""]
         link.send(Kind.REFUSED, 0, json.dumps(words).encode())
         return
+    release_code()
     described = served.description
     body = [described.inputs, described.outputs, described.summary, served.proposed]
     link.send(Kind.LOADED, 0, json.dumps(body).encode())
