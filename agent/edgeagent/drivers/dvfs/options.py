@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint
 from typing import Annotated, Any, Literal
 
@@ -40,6 +40,15 @@ class DomainOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
     ] = 0.0
     cores: Annotated[int, _key("how many share the clock; 0 for as many as the kernel tells", ge=0)] = 0
 
+    def __post_init__(self) -> None:
+        """See that each key is in its form. Raises ConfigError."""
+        problems = list(_bad_name("name", self.name))
+        if self.actuator.count("/") != 1:
+            problems.append(("actuator", f"{self.actuator!r} is not device/actuator"))
+        for quantity, key in _CHANNELS:
+            problems += _bad_pattern(key, getattr(self, key), quantity)
+        _complain(problems)
+
 
 class DvfsOptions(Options):
     """Which governor steers what, and within which power."""
@@ -70,8 +79,7 @@ class DvfsOptions(Options):
 
     def __post_init__(self) -> None:
         """See that it all can be. Raises ConfigError."""
-        if problems := [Problem("", 0, key, words) for key, words in self._problems()]:
-            raise ConfigError(problems)
+        _complain(self._problems())
 
     def maker(self) -> MakeGovernor:
         """What makes the governor. Raises EdgeError if it cannot be had."""
@@ -87,18 +95,11 @@ class DvfsOptions(Options):
         if ":" not in self.governor and self.governor not in known:
             yield "governor", f"unknown governor {self.governor!r}; {nearest(self.governor, list(known))}"
         names = [domain.name for domain in self.domains]
-        for i, domain in enumerate(self.domains):
-            at = f"domains[{i}]"
-            if domain.name in names[:i]:
-                yield f"{at}.name", f"{domain.name!r} is taken by an earlier domain"
-            yield from _bad_name(f"{at}.name", domain.name)
-            if domain.actuator.count("/") != 1:
-                yield f"{at}.actuator", f"{domain.actuator!r} is not device/actuator"
-            for quantity, channel in _CHANNELS:
-                yield from _bad_pattern(f"{at}.{channel}", getattr(domain, channel), quantity)
+        for name in {name for name in names if names.count(name) > 1}:
+            yield "domains", f"two are called {name!r}; give each domain a name of its own"
         yield from _bad_pattern("power", self.power, "power")
-        for i, name in enumerate(self.sessions):
-            yield from _bad_name(f"sessions[{i}]", name)
+        for name in self.sessions:
+            yield from _bad_name("sessions", name)
 
 
 #: The channels of a domain: quantity, and key.
@@ -110,9 +111,14 @@ _CHANNELS = (
 )
 
 
+def _complain(problems: Iterable[tuple[str, str]]) -> None:
+    if found := [Problem("", 0, key, words) for key, words in problems]:
+        raise ConfigError(found)
+
+
 def _bad_name(key: str, name: str) -> Iterator[tuple[str, str]]:
     try:
-        check_name(name, key.rpartition(".")[2])
+        check_name(name, key)
     except NameInvalid as error:
         yield key, str(error)
 

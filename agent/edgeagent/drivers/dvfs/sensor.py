@@ -147,13 +147,19 @@ class DvfsSensor(Sensor):
 
     def _govern(self, machine: Machine) -> None:
         try:
-            governor = self.options.maker()(machine)
+            make = self.options.maker()
         except EdgeError as error:
             raise DriverError(str(error)) from None
+        self._governor = make(machine)
         self._memory = Memory(self.host, self.options.governor, machine)
-        if isinstance(governor, Learning) and (learned := self._memory.recall()):
-            governor.recall(learned)
-        self._governor = governor
+        learned = self._memory.recall()
+        if isinstance(self._governor, Learning) and learned:
+            try:
+                self._governor.recall(learned)
+            except Exception as error:  # a governor is anybody's code, and may be another version's
+                self._governor = make(machine)
+                words = f"what was learned before does not fit, and is left aside: {error}"
+                self._news.append(Occurrence("memory-unfit", words, Severity.WARNING))
 
     def _observe(self, now_s: float) -> Observation:
         sessions = self.host.hints() if self.host.hints else ()
