@@ -1,0 +1,56 @@
+"""A value that its own past does not explain: a spike, or the first moment of a step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeagent.models.anomaly.check import Sample
+from edgeagent.models.anomaly.tail import Tail
+from edgeagent.models.anomaly.words import Words
+from edgeagent.models.moments import Array
+
+
+class Jump:
+    """The error of the forecast one step ahead, in half widths of its interval, against how large that gets."""
+
+    def __init__(self, words: Words, risk: float) -> None:
+        self._words = words
+        self._tail = Tail(len(words), risk=risk)
+        self._grain: Array = np.full(len(words), np.nan)
+        self._last: Array = np.full(len(words), np.nan)
+        self._sample: Sample | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a bound for any channel."""
+        return bool(np.isfinite(self._tail.bound).any())
+
+    def weigh(self, sample: Sample) -> Array:
+        """The error over its bound."""
+        self._sample = sample
+        self._learn_grain(sample.values)
+        width = np.fmax(sample.margin, self._grain)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            size = np.abs(sample.values - sample.expected) / width
+        ratio = np.nan_to_num(size / self._tail.bound)
+        self._tail.learn(np.where(sample.normal & (ratio < 1.0), size, np.nan))
+        return ratio
+
+    def why(self, channel: int) -> str:
+        """From where to where."""
+        assert self._sample is not None
+        value, expected = self._sample.values[channel], self._sample.expected[channel]
+        return (
+            f"jumped to {self._words.value(channel, value)} where "
+            f"{self._words.value(channel, expected)} ± {self._words.value(channel, self._sample.margin[channel])} "
+            "was expected; check the sensor, or what changed just then"
+        )
+
+    def accept(self, channel: int) -> None:
+        """One jump makes no rule: nothing is forgotten."""
+
+    def _learn_grain(self, values: Array) -> None:
+        """The smallest change ever: a sensor's resolution, below which no interval means anything."""
+        change = np.abs(values - self._last)
+        self._grain = np.fmin(self._grain, np.where(change > 0, change, np.nan))
+        self._last = np.where(np.isfinite(values), values, self._last)
