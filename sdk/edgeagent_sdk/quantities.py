@@ -64,6 +64,7 @@ _TABLE: Final = (
     Quantity("size", "By", _G, 0, _INF, "bytes of memory or storage"),
     Quantity("depth", "1", _G, 0, _INF, "things that wait in a queue"),
     Quantity("state", "1", _G, -_INF, _INF, "a coded state; its meaning is in describe"),
+    Quantity("anomaly", "1", _G, 0, _INF, "how unlike itself something is; from 1 on an alarm"),
     Quantity("duration", "s", _C, 0, _INF, "time spent in a state since the counter began"),
     Quantity("data", "By", _C, 0, _INF, "bytes moved since the counter began"),
     Quantity("count", "1", _C, 0, _INF, "events since the counter began"),
