@@ -252,7 +252,8 @@ class Control(threading.Thread):
                 if hold.overwritten:
                     action = self._taking(hold)
                 else:
-                    action = grip.refresh(hold.target, until_ns, reapply=hold.policy.reapply)
+                    reapply, driven = hold.policy.reapply, bool(hold.whose)
+                    action = grip.refresh(hold.target, until_ns, reapply=reapply, driven=driven)
                 self._ask(hold, action, self._refreshed)
 
     def _fresh(self, device: str) -> bool:

@@ -66,7 +66,10 @@ def take(
     """Make it hold `value` until then; what it holds afterwards.
 
     What a device that keeps no leases holds before is given into `custody` first, to be given back. If
-    that takes so long that it is no longer `wanted`, nothing is set. Is it `driven`, the disk is spared.
+    that takes so long that it is no longer `wanted`, nothing is set.
+
+    Args:
+        driven: somebody steers it besides: the disk is spared, and what it holds may outlast the lease.
     """
 
     def action(actuator: Actuator) -> Held:
@@ -81,7 +84,7 @@ def take(
             raise DriverError("the lease was over before the device could take it")
         if not wanted():
             raise DriverError("it came too late, and was given up")
-        _set(actuator, value, left_s)
+        _set(actuator, value, math.inf if driven else left_s)
         held = settled(actuator, value)
         if keeper and not held.is_(value, actuator.info.step):
             keeper.kept_as(held)
@@ -90,10 +93,10 @@ def take(
     return action
 
 
-def refresh(value: float, until_ns: int, *, reapply: bool = True) -> Action:
+def refresh(value: float, until_ns: int, *, reapply: bool = True, driven: bool = False) -> Action:
     """Make it go on, if its time is not over; what it held before, so that another's hand shows.
 
-    What another has made of it is left so, unless `reapply` is set.
+    What another has made of it is left so, unless `reapply` is set; `driven` as in `take`.
     """
 
     def action(actuator: Actuator) -> Held:
@@ -102,7 +105,7 @@ def refresh(value: float, until_ns: int, *, reapply: bool = True) -> Action:
         obeys = held.is_(value, actuator.info.step)
         due = isinstance(actuator, LeasedActuator) if obeys else reapply
         if due and left_s > 0:
-            _set(actuator, value, left_s)
+            _set(actuator, value, math.inf if driven else left_s)
         return held
 
     return action
