@@ -13,6 +13,9 @@ T = TypeVar("T")
 
 _Outcome = tuple[Any, BaseException | None]
 
+#: The name of our own thread, which no driver holds.
+WORKER = "conformance"
+
 
 class _Worker:
     """The thread on which drivers are called. What it is given last may hang; it is then given up."""
@@ -21,7 +24,7 @@ class _Worker:
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], queue.SimpleQueue[_Outcome]]] = (
             queue.SimpleQueue()
         )
-        threading.Thread(target=self._work, name="conformance", daemon=True).start()
+        threading.Thread(target=self._work, name=WORKER, daemon=True).start()
 
     def call(self, function: Callable[[], Any], timeout_s: float) -> _Outcome:
         """Result and exception of `function`. Raises queue.Empty after `timeout_s`."""

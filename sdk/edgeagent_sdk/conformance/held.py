@@ -7,16 +7,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from edgeagent_sdk.conformance.calls import WORKER
+
 
 class Held:
     """What this process holds more than when this was made."""
 
     def __init__(self) -> None:
-        self._files, self._threads = _open_files(), threading.active_count()
+        self._files, self._threads = _open_files(), _threads()
 
     def more(self, than: int = 0) -> str:
         """``files: 2, threads: 1``; empty if it is not more than so many of a kind."""
-        more = {"files": _open_files() - self._files, "threads": threading.active_count() - self._threads}
+        more = {"files": _open_files() - self._files, "threads": _threads() - self._threads}
         return ", ".join(f"{kind}: {count}" for kind, count in more.items() if count > than)
 
 
@@ -26,6 +28,10 @@ def soon(true: Callable[[], bool], patience_s: float) -> bool:
     while not true() and time.monotonic() < deadline:
         time.sleep(0.02)
     return true()
+
+
+def _threads() -> int:
+    return sum(thread.name != WORKER for thread in threading.enumerate())
 
 
 def _open_files() -> int:
