@@ -7,7 +7,7 @@ what it is exactly, how good it is proved to be, and where it is not proved.
 from __future__ import annotations
 
 from edgeagent_hil.dvfs.boards import Board
-from edgeagent_hil.dvfs.clairvoyant.optimum import TICK_S, Optimum, optimum
+from edgeagent_hil.dvfs.clairvoyant.search import TICK_S, Optimum, optimum
 from edgeagent_hil.dvfs.scenario import Scenario
 from edgeagent_sdk.governor import Decision, Observation
 

@@ -124,7 +124,7 @@ def _best(unit: Indices, done: Array, cost: Array, tolerance_j: float) -> tuple[
 
 
 #: So many states are kept in any case, and so many at most.
-_FEW, _MANY = 48, 200
+_FEW, _MANY = 48, 300
 
 
 def _back(steps: list[_Step], last: int) -> tuple[Indices, Array, int]:

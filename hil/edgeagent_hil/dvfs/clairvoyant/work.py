@@ -30,6 +30,7 @@ class Work:
         service_s, energy_j: shape (k, n + 1), of a whole unit; the energy is what the part draws for being
             busy, beyond what it draws idle at the same point.
         before_s, before_j: shape (k, n + 1), of all units before.
+        most: shape (n + 1,), so many units can end in a tick, the first of them begun before it.
     """
 
     arrival_s: Array
@@ -38,6 +39,7 @@ class Work:
     energy_j: Array
     before_s: Array
     before_j: Array
+    most: Indices
 
 
 class Moves(NamedTuple):
@@ -55,8 +57,8 @@ class Moves(NamedTuple):
     late: Indices
 
 
-def work(stream: Stream, part: Part, to_s: float) -> Work:
-    """The units of a stream; deadlines count that end by `to_s`."""
+def work(stream: Stream, part: Part, to_s: float, tick_s: float) -> Work:
+    """The units of a stream, for ticks of `tick_s`; deadlines count that end by `to_s`."""
     clock_hz, core_w = np.array(part.clock_hz)[:, None], np.array(part.core_w)[:, None]
     computing_s = stream.cycles / clock_hz
     service_s = computing_s + stream.memory_s
@@ -70,6 +72,7 @@ def work(stream: Stream, part: Part, to_s: float) -> Work:
         energy_j=_and_one(energy_j, 0.0),
         before_s=_before(service_s),
         before_j=_before(energy_j),
+        most=_most(_before(service_s[-1:])[0], tick_s),
     )
 
 
@@ -84,8 +87,8 @@ def advance(work: Work, unit: Indices, done: Array, from_s: float, to_s: float) 
     """
     last = len(work.arrival_s) - 1
     arrived = int(np.searchsorted(work.arrival_s, to_s))
-    width = int(min(arrived - unit.min(), _most(work, unit, to_s - from_s))) + 1
-    places = np.minimum(unit[:, None] + np.arange(max(width, 1)), last)
+    width = max(int(min(arrived - unit.min(), work.most[unit].max())), 0) + 1
+    places = np.minimum(unit[:, None] + np.arange(width), last)
     arrival_s, service_s = work.arrival_s[places], work.service_s[:, places]
     begin_s = work.before_s[:, places]
     begin_s[..., 0] += done * service_s[..., 0]
@@ -98,9 +101,8 @@ def advance(work: Work, unit: Indices, done: Array, from_s: float, to_s: float) 
     ended = end_s <= to_s
     count = ended.sum(axis=-1)
     late = (ended & (end_s > work.due_s[places])).sum(axis=-1)
-    at = np.minimum(count, places.shape[1] - 1)[..., None]
-    spent_s = np.maximum(to_s - np.take_along_axis(start_s, at, -1)[..., 0], 0.0)
-    share = spent_s / np.take_along_axis(service_s, at, -1)[..., 0]
+    at = np.arange(len(service_s))[:, None], np.arange(len(unit)), np.minimum(count, width - 1)
+    share = np.maximum(to_s - start_s[at], 0.0) / service_s[at]
     reached = np.minimum(unit + count, last)
     done_then = np.minimum(np.where(count == 0, done + share, share), _ALMOST)
     return Moves(reached, done_then, _spent_j(work, reached, done_then) - _spent_j(work, unit, done), late)
@@ -113,11 +115,11 @@ def _spent_j(work: Work, unit: Indices, done: Array) -> Array:
     return spent
 
 
-def _most(work: Work, unit: Indices, tick_s: float) -> int:
-    """How many units can end in a tick, begun at any of these states."""
-    top_s = work.before_s[-1]
-    ends = np.searchsorted(top_s, top_s[np.minimum(unit + 1, len(top_s) - 1)] + tick_s, side="right")
-    return int((ends - unit).max())
+def _most(before_s: Array, tick_s: float) -> Indices:
+    """From the service times before each unit, at the highest clock."""
+    after_s = np.append(before_s[1:], before_s[-1])
+    most: Indices = np.searchsorted(before_s, after_s + tick_s, side="right") - np.arange(len(before_s))
+    return most
 
 
 def _and_one(values: Array, last: float) -> Array:
