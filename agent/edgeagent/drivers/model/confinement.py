@@ -6,6 +6,7 @@ import fcntl
 import os
 import resource
 import select
+import signal
 
 #: Behind everything that controls or samples, before nothing.
 _NICE = 5
@@ -14,6 +15,9 @@ _NICE = 5
 _OOM_FIRST = "1000"
 
 _STDIN = 0
+
+#: For what is still to be saved at the end.
+_LAST_S = 5
 
 
 def confine(memory_bytes: int) -> None:
@@ -40,3 +44,9 @@ def confine(memory_bytes: int) -> None:
     poll.register(_STDIN, 0)
     if poll.poll(0):  # it ended before we could ask to be told
         os._exit(0)
+
+
+def part() -> None:
+    """From now on this process may outlive the agent, for a moment: it saves what it has learned."""
+    fcntl.fcntl(_STDIN, fcntl.F_SETFL, fcntl.fcntl(_STDIN, fcntl.F_GETFL) & ~os.O_ASYNC)
+    signal.alarm(_LAST_S)

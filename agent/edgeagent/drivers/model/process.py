@@ -30,7 +30,10 @@ _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "
 _CHUNK = 1 << 16
 
 #: A process that is asked to end may save what it has learned.
-_END_S = 0.5
+_END_S = 2.0
+
+#: One whose socket is closed has ended, or is about to.
+_GONE_S = 0.5
 
 
 class Refused(DriverError):
@@ -139,11 +142,11 @@ class Process:
             return Answer(fault=frame.body.decode("utf-8", "replace"), failed=frame.kind != Kind.NOT_YET)
         return Answer(array("d", frame.body))
 
-    def end(self, wait_s: float = _END_S) -> None:
+    def end(self) -> None:
         """Ask it to end, and see to it that it does. May be called twice."""
         self._socket.close()
         try:
-            self._process.wait(wait_s)
+            self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -151,7 +154,7 @@ class Process:
             self._process.stdin.close()
 
     def kill(self) -> None:
-        """End it at once."""
+        """End it at once. May be called twice."""
         self._process.kill()
         self.end()
 
@@ -204,7 +207,7 @@ class Process:
 
     def _ended(self) -> Ended:
         try:
-            code = self._process.wait(_END_S)
+            code = self._process.wait(_GONE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return Ended("it fell silent, and was ended")

@@ -77,7 +77,7 @@ class Supervisor:
         process = self._start()
         loaded = process.loaded(LOAD_S)
         if loaded is None:
-            process.kill()
+            self._kill()
             raise Ended(f"not loaded after {LOAD_S:g} s")
         return loaded
 
@@ -94,7 +94,6 @@ class Supervisor:
                 return self._loading(process)
             answer = process.ask(window, self._deadline_s)
             if process.busy_s > max(_HUNG_S, _HUNG_DEADLINES * self._deadline_s):
-                process.kill()
                 raise Ended(f"it was at one inference for {process.busy_s:.0f} s, and was ended")
         except Refused as error:
             raise self._suspended(error.reason, error.remedy) from None
@@ -108,26 +107,30 @@ class Supervisor:
         return answer
 
     def end(self) -> None:
-        """End the process. May be called twice."""
+        """Let the process end, which may save what it has learned. May be called twice."""
         if self.process:
             self.process.end()
         self.process = None
 
+    def _kill(self) -> None:
+        if self.process:
+            self.process.kill()
+        self.process = None
+
     def _start(self) -> Process:
-        self.end()
+        self._kill()
         self._stamp = modelfile.stamp(self._path) if self._path else None
         self.process = Process(self._wanted)
         return self.process
 
     def _loading(self, process: Process) -> Answer:
         if time.monotonic() - process.begun_s > LOAD_S:
-            process.kill()
             return self._crashed(f"not loaded after {LOAD_S:g} s")
         return Answer(fault="is being loaded")
 
     def _crashed(self, reason: str) -> Answer:
         """Begin anew at the next reading, unless that was once too often."""
-        self.end()
+        self._kill()
         if self._conduct.crashed(time.monotonic()):
             within_min = CRASHES_WITHIN_S / 60
             raise self._suspended(
@@ -139,7 +142,7 @@ class Supervisor:
 
     def _suspended(self, reason: str, remedy: str = "") -> DriverError:
         """No more of it for a while; the error that says so."""
-        self.end()
+        self._kill()
         self._conduct.forgive()
         again = f"tried again in {PAUSE_S / 60:g} min" + (" or when the file changes" if self._path else "")
         remedy = f"{remedy}; {again}" if remedy else again
@@ -163,7 +166,7 @@ class Supervisor:
         self._looked_s = now_s
         found = modelfile.stamp(self._path)
         if self.process and found and found != self._stamp:
-            self.end()
+            self._kill()
             self._conduct.forgive()
             self.news.append(Occurrence("model-changed", f"{self._name} has changed; it is loaded anew"))
 

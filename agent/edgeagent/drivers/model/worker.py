@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgeagent.drivers.model import frames
-from edgeagent.drivers.model.confinement import confine
+from edgeagent.drivers.model.confinement import confine, part
 from edgeagent.drivers.model.footprint import release_code
 from edgeagent.drivers.model.frames import Frame, Kind
 from edgeagent.drivers.model.layout import Arrangement, arrangement, in_words
@@ -175,6 +175,7 @@ def _serve(link: Link) -> None:
     while request := link.receive():
         _answer(served, link, request)
     if isinstance(served.model, Keeps):
+        part()
         served.model.close()
 
 
