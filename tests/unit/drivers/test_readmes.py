@@ -26,7 +26,8 @@ def table(sensor: type[Sensor]) -> str:
 
 
 #: Drivers of a single file share a page.
-PAGES = {name: HOME / name / "README.md" for name in ("cgroup", "ipmi", "modbus", "nvml", "redfish", "snmp")}
+_OWN = ("cgroup", "ipmi", "modbus", "model", "nvml", "redfish", "snmp")
+PAGES = {name: HOME / name / "README.md" for name in _OWN}
 PAGES |= dict.fromkeys(("iio", "w1"), Path(__file__).parents[3] / "docs" / "drivers-local.md")
 
 
