@@ -17,6 +17,7 @@ from edgeagent_hil.dvfs.boards import Board
 from edgeagent_hil.dvfs.clairvoyant.program import Costs, State, Way, cheapest
 from edgeagent_hil.dvfs.clairvoyant.replay import Meter, Replay, replay
 from edgeagent_hil.dvfs.clairvoyant.work import work
+from edgeagent_hil.dvfs.judge import CAP_TOLERANCE
 from edgeagent_hil.dvfs.scenario import Scenario
 from edgeagent_hil.twin.units import Array, Indices
 
@@ -29,8 +30,9 @@ MISSES = 0.01
 #: the others it is tried what lateness saves.
 _PRICES = (1e3, 2.0, 1.0)
 
-#: Each joule above the cap counts so many.
-_OVER = 1e3
+#: Each joule above the cap counts so many: more than lateness does. The cap is kept in each tick, where seconds
+#: are judged, but to the judge's tolerance less a fifth.
+_OVER, _SEEN = 1e5, 1 + 0.8 * CAP_TOLERANCE
 
 #: The share of a tick's mean energy that may be wasted in it, to be done in time.
 _TOLERANCE = 1e-4
@@ -113,7 +115,7 @@ class _Search:
             for stream in scenario.streams
         ]
         self._meter = Meter(board)
-        cap_w = np.array([scenario.cap_w.at(time_s) for time_s in self._times_s[:-1]])
+        cap_w = _SEEN * np.array([scenario.cap_w.at(time_s) for time_s in self._times_s[:-1]])
         self._cap_w = self._meter.dc_w(cap_w)
         self.uncapped = bool(np.isinf(cap_w).all())
         units = sum(len(one.arrival_s) - 1 for one in self._works)
