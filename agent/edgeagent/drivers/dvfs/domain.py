@@ -71,10 +71,10 @@ class SteeredDomain:
         place = self.place
         self.seen = DomainState(
             clock_hz=sum(clocks) / len(clocks) if clocks else self.decided_hz or place.opps_hz[-1],
-            busy=max(busy) if busy else 1.0,  # whoever cannot say so may have much to do
+            busy=self._busy(max(busy)) if busy else 1.0,  # whoever cannot say so may have much to do
             temperature_c=max(heat, default=None),
             power_w=sum(power) if power and len(power) == len(self._sources["power"]) else None,
-            ceiling_hz=min(_ceiling_hz(drive.state) for drive in place.drives),
+            ceiling_hz=place.hz * min(_ceiling(drive.state) for drive in place.drives),
         )
         return self.seen
 
@@ -90,7 +90,7 @@ class SteeredDomain:
         changed, self.decided_hz = point_hz != self.decided_hz, point_hz
         self._changed_s = now_s if changed else self._changed_s
         for drive in self.place.drives:
-            drive.drive(point_hz, insist=self._insist)
+            drive.drive(point_hz / self.place.hz, insist=self._insist)
         return changed
 
     def let_go(self) -> None:
@@ -102,7 +102,7 @@ class SteeredDomain:
     def explain(self) -> dict[str, Any]:
         """What is known of it, as JSON would hold it."""
         states = [drive.state for drive in self.place.drives]
-        bound = min(states, key=_ceiling_hz)
+        bound = min(states, key=_ceiling)
         bounded = self.seen.ceiling_hz < self.place.opps_hz[-1]
         return {
             "name": self.place.name,
@@ -136,7 +136,12 @@ class SteeredDomain:
         if state.met > before and state.found is not None:
             self._fight(name, state.found, now_s)
 
-    def _fight(self, name: str, found_hz: float, now_s: float) -> None:
+    def _busy(self, share: float) -> float:
+        if not self.place.busy_of_all or not self.decided_hz:
+            return share
+        return min(1.0, share * self.place.opps_hz[-1] / self.decided_hz)
+
+    def _fight(self, name: str, found: float, now_s: float) -> None:
         again = now_s < self._fought_s + _PEACE_S
         if self._insist and again:
             self._fought_s = now_s
@@ -144,7 +149,7 @@ class SteeredDomain:
         self._pause_s = min(2 * self._pause_s, _YIELD_MAX_S) if again else self._yield_s
         who = ", ".join(suspects(self._host)) or "not one of those that are known to"
         then = "it is set again" if self._insist else f"it is left so for {self._pause_s:g} s"
-        words = f"another process has set {name} to {_ghz(found_hz)}; {then}. Who could: {who}"
+        words = f"another process has set {name} to {found:g}; {then}. Who could: {who}"
         self._tell("governor-fight", words, Severity.WARNING)
         self._fought_s = now_s
         if not self._insist:
@@ -177,7 +182,7 @@ def _bounds(state: Driven) -> dict[str, float]:
     }
 
 
-def _ceiling_hz(state: Driven) -> float:
+def _ceiling(state: Driven) -> float:
     return min(_bounds(state).values())
 
 
@@ -192,7 +197,3 @@ def _name(source: Source) -> str:
 
 def _finite(value: float) -> float | None:
     return value if value < inf else None
-
-
-def _ghz(hz: float) -> str:
-    return f"{hz / 1e9:.3g} GHz"

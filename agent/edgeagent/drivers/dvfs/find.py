@@ -36,8 +36,11 @@ class Kind(NamedTuple):
 
     Args:
         name: of the domain.
-        clock, busy: channels of the actuator's device.
+        clock, busy: channels of the actuator's device; no clock where what is decided is the clock.
         temperatures: patterns of channels of any device; the first that is there counts.
+        hz: what one unit of the actuator is worth. A share of time stands in the place of a clock where there
+            is none to set, and all of the time counts as 1 GHz: a governor only compares clocks.
+        unasked: whether it is steered where the configuration names no domains.
     """
 
     actuator: str
@@ -46,6 +49,8 @@ class Kind(NamedTuple):
     busy: str
     temperatures: tuple[str, ...]
     power: str = ""
+    hz: float = 1.0
+    unasked: bool = True
 
 
 _GPU_HEAT = ("*/temperature/*gpu*",)
@@ -63,6 +68,7 @@ KINDS = (
     Kind("sm-clock-limit", "{device}", "sm", "gpu", ("{device}/temperature/core",), "{device}/power/board"),
     Kind("*gpu*-max", "gpu", "{stem}", "{stem}", _GPU_HEAT),
     Kind("*mali*-max", "gpu", "{stem}", "{stem}", _GPU_HEAT),
+    Kind("quota", "{device}", "", "cpu", _CPU_HEAT, hz=1e9, unasked=False),
 )
 
 #: A clock of no known kind: what tells of it, but for its clock, is for the configuration to say.
@@ -86,6 +92,8 @@ class Place(NamedTuple):
         drives: what bounds its clock; all are set alike.
         clock, busy, temperature, power: patterns of the channels that tell of it; empty for none.
         cpus: numbers of the CPUs that it clocks.
+        hz: what one unit of the actuators is worth.
+        busy_of_all: `busy` is a share of all that the machine has, not of what is left of it at this clock.
     """
 
     name: str
@@ -98,6 +106,8 @@ class Place(NamedTuple):
     temperature: str
     power: str
     cpus: frozenset[int]
+    hz: float = 1.0
+    busy_of_all: bool = False
 
 
 def places(host: Host, options: DvfsOptions, actuators: Actuators, readings: Readings) -> list[Place]:
@@ -122,14 +132,16 @@ def _powers(options: DvfsOptions) -> Sequence[str]:
 
 def _found(actuators: Actuators) -> Iterator[DomainOptions]:
     """A domain for each clock of a kind that we know."""
-    drives = [(drive, kind) for drive in actuators.find("*/*") if (kind := _kind(drive))]
+    known = [(drive, kind) for drive in actuators.find("*/*") if (kind := _kind(drive))]
+    drives = [(drive, kind) for drive, kind in known if kind.unasked]
     names = unique([slug(_fill(kind.name, drive)) for drive, kind in drives])
     for name, (drive, _) in zip(names, drives, strict=True):
         yield DomainOptions(name=name, actuator=f"{drive.device}/{drive.info.name}")
 
 
 def _kind(drive: Drive) -> Kind | None:
-    if drive.info.quantity != "frequency":
+    quantity = "duty" if drive.info.name == "quota" else "frequency"
+    if drive.info.quantity != quantity:
         return None
     return next((kind for kind in KINDS if fnmatchcase(drive.info.name, kind.actuator)), None)
 
@@ -144,34 +156,38 @@ def _place(host: Host, domain: DomainOptions, actuators: Actuators, readings: Re
         raise DriverError(f"domain {domain.name}: there is no actuator {domain.actuator}")
     first = drives[0]
     kind = _kind(first) or _UNKNOWN
+    if kind is _UNKNOWN and first.info.quantity != "frequency":
+        raise DriverError(f"domain {domain.name}: {domain.actuator} sets a {first.info.quantity}, no clock")
     cpus = frozenset(cpu for drive in drives for cpu in _cpus(host, drive))
     temperature = domain.temperature or _temperature(host, kind, drives, cpus, readings)
     return Place(
         domain.name,
         drives,
-        opps_hz(first),
+        tuple(kind.hz * value for value in choices(first)),
         domain.cores or len(cpus) or 1,
         domain.limit_c or trip_point_c(host, temperature),
-        domain.clock or f"{first.device}/frequency/{_fill(kind.clock, first)}",
+        domain.clock or (f"{first.device}/frequency/{_fill(kind.clock, first)}" if kind.clock else ""),
         domain.busy or f"{first.device}/utilization/{_fill(kind.busy, first)}",
         temperature,
         domain.power or _fill(kind.power, first),
         cpus,
+        kind.hz,
+        busy_of_all=not kind.clock and not domain.busy,
     )
 
 
-def opps_hz(drive: Drive) -> tuple[float, ...]:
-    """The clocks among which is chosen, ascending."""
+def choices(drive: Drive) -> tuple[float, ...]:
+    """The settings among which is chosen, ascending, in the actuator's unit."""
     info = drive.info
-    choices = [hz for hz in info.choices if info.minimum <= hz <= info.maximum]
-    if len(choices) < 2:
-        step_hz = (info.maximum - info.minimum) / _STEPS
-        choices = [info.minimum + i * step_hz for i in range(_STEPS + 1)]
+    found = [value for value in info.choices if info.minimum <= value <= info.maximum]
+    if len(found) < 2:
+        step = (info.maximum - info.minimum) / _STEPS
+        found = [info.minimum + i * step for i in range(_STEPS + 1)]
         if info.step:
-            choices = sorted({round(hz / info.step) * info.step for hz in choices})
-    while len(choices) > _CHOICES_MAX:
-        choices = choices[::-1][::2][::-1]  # the highest stays
-    return tuple(choices)
+            found = sorted({round(value / info.step) * info.step for value in found})
+    while len(found) > _CHOICES_MAX:
+        found = found[::-1][::2][::-1]  # the highest stays
+    return tuple(found)
 
 
 def _cpus(host: Host, drive: Drive) -> list[int]:

@@ -142,6 +142,23 @@ def test_clocks_of_other_kinds_are_found(tmp_path: Path) -> None:
     assert Recorder.made.seen[0].domains[0].busy == 1.0, "whoever cannot say so may have much to do"
 
 
+def test_a_share_of_time_stands_in_the_place_of_a_clock_where_it_is_asked_for() -> None:
+    bus = Bus(ActuatorInfo("quota", "duty", 0.01, 1.0, "", 1e-5), device="camera")
+    bus.values = {"camera/duty/quota": 1.0, "camera/utilization/cpu": 0.2}
+    with pytest.raises(DriverError, match="no clock to steer"):
+        opened(bus)
+    made = opened(bus, domains=_domains({"name": "camera", "actuator": "camera/quota", "cores": 2}))
+    opps_hz = Recorder.made.machine.domains[0].opps_hz
+    assert (opps_hz[0], opps_hz[-1]) == pytest.approx((1e7, 1e9))
+    Recorder.made.wants = (opps_hz[6],)
+    made.read()
+    made.read()
+    share = opps_hz[6] / 1e9
+    assert bus.wheels[0].told[-1][0] == pytest.approx(share) and 0.4 < share < 0.6
+    state = Recorder.made.seen[-1].domains[0]
+    assert (state.clock_hz, state.busy) == pytest.approx((share * 1e9, 0.2 / share))
+
+
 def test_a_clock_without_a_list_of_its_choices_gets_one() -> None:
     opened(Bus(policy(0, ()))).read()
     opps_hz = Recorder.made.machine.domains[0].opps_hz
@@ -241,7 +258,7 @@ def test_a_fight_is_told_with_who_could_be_and_left_for_ever_longer(tmp_path: Pa
         made.read()
         (event,) = news(made)
         assert event.kind == "governor-fight" and f"left so for {pause_s:g} s" in event.message
-        assert "cpu/policy0-max to 1.6 GHz" in event.message
+        assert "cpu/policy0-max to 1.6e+09;" in event.message
         assert "thermald (process 812), tlp" in event.message
         assert wheel.gone == met
         wheel.state = Driven(1.6e9, met=met)
@@ -401,6 +418,11 @@ def test_a_configuration_that_cannot_be_is_refused(options: dict[str, Any], word
             Bus(policy(0)),
             {"domains": _domains({"name": "a", "actuator": "cpu/policy7-max"})},
             "domain a: there is no actuator cpu/policy7-max",
+        ),
+        (
+            Bus(ActuatorInfo("limit", "power", 1.0, 9.0)),
+            {"domains": _domains({"name": "a", "actuator": "cpu/limit"})},
+            "domain a: cpu/limit sets a power, no clock",
         ),
         (Bus(policy(0)), {"governor": "tests.governors:Nobody"}, "cannot be loaded"),
     ],
