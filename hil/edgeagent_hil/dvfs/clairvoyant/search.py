@@ -30,8 +30,8 @@ MISSES = 0.01
 #: the others it is tried what lateness saves.
 _PRICES = (1e3, 2.0, 1.0)
 
-#: Each joule above the cap counts so many: more than lateness does. The cap is kept in each tick, where seconds
-#: are judged, but to the judge's tolerance less a fifth.
+#: Each joule above the cap counts so many: more than lateness does. The cap is kept in each tick, though only
+#: seconds are judged, and up to four fifths of the judge's tolerance above it.
 _OVER, _SEEN = 1e5, 1 + 0.8 * CAP_TOLERANCE
 
 #: The share of a tick's mean energy that may be wasted in it, to be done in time.

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeagent_hil.dvfs import board, run, scenario
 from edgeagent_hil.dvfs.baselines.allocator import EnergyModel, PowerAllocator, split
 from edgeagent_hil.dvfs.baselines.capped import Capper
 from edgeagent_hil.dvfs.baselines.cpufreq import (
@@ -22,6 +23,9 @@ from edgeagent_hil.dvfs.baselines.cpufreq import (
 from edgeagent_hil.dvfs.baselines.limited import Limited
 from edgeagent_hil.dvfs.baselines.points import at_least, at_most, closest
 from edgeagent_hil.dvfs.baselines.stepwise import StepWise
+from edgeagent_hil.dvfs.baselines.told import energy_model
+from edgeagent_hil.dvfs.contestants import BASELINES, contestant
+from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.governor import Decision, Domain, DomainState, Machine, Observation
 
 _OPPS_HZ = (400e6, 800e6, 1200e6, 1600e6, 2000e6)
@@ -235,3 +239,28 @@ def test_limiters_stand_above_one_another() -> None:
     seen = [_seen(tick / 10, 85 + tick / 10, power_w=9, cap_w=5) for tick in range(1, 4)]
     assert [governor.decide(one).clock_hz[0] / 1e6 for one in seen] == [1600, 1200, 800]
     assert governor.decide(_seen(0.4, 70, power_w=3, cap_w=5)).clock_hz == (1200e6,)
+
+
+@pytest.mark.parametrize("name", ["rk3399", "v100"])
+def test_the_power_allocator_is_told_what_the_board_can_keep_up(name: str) -> None:
+    machine = board(name)
+    model = energy_model(machine)
+    most_w = sum(points_w[-1] for points_w in model.power_w)
+    assert 0.1 * most_w < model.sustainable_w <= most_w
+    assert all(sorted(points_w) == points_w for points_w in map(list, model.power_w))
+
+
+@pytest.mark.parametrize("name", list(BASELINES))
+def test_every_baseline_runs_a_board(name: str) -> None:
+    machine = board("rk3399")
+    future = scenario("periodic", machine, duration_s=2)
+    done = run(machine, future, contestant(name)(machine, future))
+    assert len(done.seconds) == 2
+    assert sum(end_s == end_s for end_s in done.ended_s[0]) > 10
+
+
+def test_a_contestant_that_is_none_is_told() -> None:
+    with pytest.raises(EdgeError, match="schedutil"):
+        contestant("schedutl")
+    with pytest.raises(EdgeError, match="nosuch"):
+        contestant("nosuch.module:thing")
