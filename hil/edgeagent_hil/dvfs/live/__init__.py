@@ -27,8 +27,8 @@ _COLUMNS: Final = (
     "governor", "latency_p50_ms", "latency_p99_ms", "misses_%", "cpu_ms_per_inference", "mean_quota", "units",
 )  # fmt: skip
 
-#: Its seconds are real: what is asked for is shared among the governors, and the first part is to learn.
-_LEARNING: Final = 0.2
+#: Seconds are real here: the governors share what is asked for, and this part of it is to learn.
+_LEARNING: Final = 0.4
 
 Maker = Callable[[Machine], Governor]
 
