@@ -108,7 +108,8 @@ class _Search:
 
     def __init__(self, board: Board, scenario: Scenario) -> None:
         self._board, self._scenario = board, scenario
-        self._times_s = np.arange(round(scenario.duration_s / TICK_S) + 1) * TICK_S
+        ticks = round(scenario.duration_s / TICK_S)
+        self._times_s = np.linspace(0.0, ticks * TICK_S, ticks + 1)
         self._split = round(scenario.learn_s / TICK_S)
         self._works = [
             work(stream, board.parts[stream.domain], scenario.duration_s, TICK_S)

@@ -97,7 +97,7 @@ def _costs(ticks: int, *, late_j: float, spare_j: float = inf) -> Costs:
 def test_no_way_is_cheaper_than_the_cheapest(stream: Stream, late_j: float, spare_j: float) -> None:
     ticks = 4
     one, costs = work(stream, _PART, inf, _TICK_S), _costs(ticks, late_j=late_j, spare_j=spare_j)
-    way = cheapest(one, State(0, 0.0), np.arange(ticks + 1) * _TICK_S, costs)
+    way = cheapest(one, State(0, 0.0), np.linspace(0, ticks * _TICK_S, ticks + 1), costs)
 
     def cost(points: tuple[int, ...]) -> float:
         paid = 0.0
@@ -165,5 +165,5 @@ def test_what_cannot_be_in_time_is_late_as_rarely_as_it_can() -> None:
 
 def test_the_same_future_has_the_same_limit() -> None:
     machine, future = board("rk3399"), _short("bursty")
-    found = [Clairvoyant(machine, future).optimum.points for _ in range(2)]
-    assert np.array_equal(*found)
+    one, other = (Clairvoyant(machine, future).optimum.points for _ in range(2))
+    assert np.array_equal(one, other)
