@@ -14,7 +14,21 @@ from edgeagent_sdk.errors import EdgeError, PluginError
 from edgeagent_sdk.plugins import COMMANDS, installed, load, remedy
 
 #: In the order of `edgeagent --help`: what a newcomer needs first stands first.
-_OWN = ("up", "probe", "init", "check", "read", "run", "top", "cap", "dvfs", "node", "driver", "outbox")
+_OWN = (
+    "up",
+    "probe",
+    "init",
+    "check",
+    "read",
+    "run",
+    "top",
+    "cap",
+    "dvfs",
+    "model",
+    "node",
+    "driver",
+    "outbox",
+)
 
 _HELP = """Make the power and heat of machines visible: read sensors, send every reading over MQTT, lose none.
 

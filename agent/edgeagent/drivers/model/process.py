@@ -50,6 +50,7 @@ class Loaded(NamedTuple):
     inputs: list[Tensor]
     outputs: list[Tensor]
     summary: str
+    operators: list[str]
     proposed: list[Output]
 
 

@@ -53,6 +53,14 @@ class Model(Protocol):
         ...
 
 
+class FileModel(Model, Protocol):
+    """A model out of a file."""
+
+    def operators(self) -> Sequence[str]:
+        """What its graph is made of, one by one; empty where the runtime does not tell."""
+        ...
+
+
 class NotYet(Exception):
     """A model that still learns: its outputs are faults with this reason, and nothing is held against it."""
 

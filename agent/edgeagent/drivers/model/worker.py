@@ -20,7 +20,6 @@ from edgeagent.drivers.model.frames import Frame, Kind
 from edgeagent.drivers.model.layout import Arrangement, arrangement, in_words
 from edgeagent.drivers.model.refusal import Refusal, one_line
 from edgeagent.drivers.model.runtime import (
-    Description,
     Keeps,
     Model,
     NotYet,
@@ -61,9 +60,9 @@ class Served:
 
     def __init__(self, wanted: dict[str, Any]) -> None:
         self.builtin = wanted["builtin"]
-        self.model = _load(wanted)
-        described = self.model.describe()
-        self.description = Description(list(described.inputs), list(described.outputs), described.summary)
+        self.operators: Sequence[str] = ()
+        self.model = self._load(wanted)
+        self.description = self.model.describe()
         self.proposed: list[Output] = []
         if isinstance(self.model, Proposes) and not wanted["outputs"]:
             self.proposed = list(self.model.proposed())
@@ -84,6 +83,17 @@ class Served:
         flat = [np.ravel(output) for output in outputs]
         return np.array([flat[tensor][index] for tensor, index in self._places], dtype=np.float64).tobytes()
 
+    def _load(self, wanted: dict[str, Any]) -> Model:
+        if not wanted["builtin"]:
+            model = load_file(wanted["file"])
+            if not wanted["inputs"]:  # it is only looked at
+                self.operators = model.operators()
+            return model
+        setup = Setup(
+            tuple(wanted["inputs"]), wanted["window"], wanted["step_s"], wanted["options"], wanted["state"]
+        )
+        return load_builtin(wanted["builtin"], setup)
+
     def _check_outputs(self, values: int) -> None:
         """That what is wanted is there, by an inference on zeros; one that learns is not given any."""
         assert self._arrange is not None
@@ -102,15 +112,6 @@ class Served:
                     f"{in_words(shapes[place])}: there is no index {index}",
                     f"the first is 0, the last {size - 1}",
                 )
-
-
-def _load(wanted: dict[str, Any]) -> Model:
-    if not wanted["builtin"]:
-        return load_file(wanted["file"])
-    setup = Setup(
-        tuple(wanted["inputs"]), wanted["window"], wanted["step_s"], wanted["options"], wanted["state"]
-    )
-    return load_builtin(wanted["builtin"], setup)
 
 
 def _tensor_index(tensors: Sequence[Tensor], name: str) -> int:
@@ -170,7 +171,7 @@ def _serve(link: Link) -> None:
         return
     release_code()
     described = served.description
-    body = [described.inputs, described.outputs, described.summary, served.proposed]
+    body = [*described, served.operators, served.proposed]
     link.send(Kind.LOADED, 0, json.dumps(body).encode())
     while request := link.receive():
         _answer(served, link, request)

@@ -7,16 +7,16 @@ from pathlib import PurePath
 from typing import Final
 
 from edgeagent.drivers.model.refusal import Refusal
-from edgeagent.drivers.model.runtime import BUILTIN, Model, Setup
+from edgeagent.drivers.model.runtime import BUILTIN, FileModel, Model, Setup
 
 #: By the end of a file's name.
 SUFFIXES: Final = {".onnx": "onnx", ".tflite": "tflite"}
 
 
-def load_file(path: str) -> Model:
+def load_file(path: str) -> FileModel:
     """The model in a file. Raises Refusal."""
     module = import_module(f"edgeagent.drivers.model.runtimes.{SUFFIXES[PurePath(path).suffix.lower()]}")
-    model: Model = module.load(path)
+    model: FileModel = module.load(path)
     return model
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgeagent.drivers.model.refusal import Refusal
 from edgeagent.drivers.model.runtime import OPEN, Description, Tensor
+from edgeagent.drivers.model.runtimes.onnxgraph import operators
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,23 +22,31 @@ _NUMPY_NAMES: Final = {"float": "float32", "double": "float64"}
 
 #: onnxruntime puts its own file, line and code before the reason.
 _PREFIX: Final = re.compile(
-    r"^\[ONNXRuntimeError\] : \d+ : \w+ : (?:/\S+ \S.*?\) )?|\S+\.cc:\d+ \S+(?: \[with.*?\])? ?"
+    r"^\[ONNXRuntimeError\] : \d+ : \w+ : (?:Load model from .*? failed:)?(?:/\S+ \S.*?\) )?"
+    r"|\S+\.cc:\d+ \S+(?: \[with.*?\])? ?"
 )
 
 _ERRORS_ONLY: Final = 3
 
 
 class OnnxModel:
-    """A session of onnxruntime: on one thread, sequential, without spinning."""
+    """A session of onnxruntime: on one thread, sequential, without spinning.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        model: the path of a file, or what would be in it.
+    """
+
+    def __init__(self, model: str | bytes) -> None:
         ort = _onnxruntime()
         try:
-            self._session: Any = ort.InferenceSession(path, _options(ort), providers=["CPUExecutionProvider"])
+            self._session: Any = ort.InferenceSession(
+                model, _options(ort), providers=["CPUExecutionProvider"]
+            )
         except MemoryError:
             raise
         except Exception as error:
             raise Refusal(_PREFIX.sub("", str(error)) or type(error).__name__) from None
+        self._path = model if isinstance(model, str) else None
         self._summary = f"onnxruntime {ort.__version__}"
         self._names = [given.name for given in self._session.get_inputs()]
 
@@ -44,6 +54,10 @@ class OnnxModel:
         """The inputs and outputs of its graph."""
         session = self._session
         return Description(_tensors(session.get_inputs()), _tensors(session.get_outputs()), self._summary)
+
+    def operators(self) -> Sequence[str]:
+        """As its file has them, before onnxruntime makes fewer of them."""
+        return operators(Path(self._path).read_bytes()) if self._path else ()
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         """One inference."""

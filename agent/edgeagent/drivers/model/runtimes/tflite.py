@@ -65,9 +65,13 @@ class TfliteModel:
 
     def describe(self) -> Description:
         """The inputs and outputs of its first subgraph."""
-        return Description(
-            [_tensor(each) for each in self._inputs], [_tensor(each) for each in self._outputs], self._summary
-        )
+        inputs, outputs = ([_tensor(each) for each in each] for each in (self._inputs, self._outputs))
+        return Description(inputs, outputs, self._summary)
+
+    def operators(self) -> Sequence[str]:
+        """As the interpreter's own tools ask for them; a runtime that does not tell has none."""
+        details = getattr(self._interpreter, "_get_ops_details", list)()
+        return [str(each["op_name"]) for each in details if each["op_name"] != "DELEGATE"]
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         """One inference."""
