@@ -106,13 +106,14 @@ def decode(datagram: bytes) -> Record:
     """What a datagram says. Raises ValueError for what is no record."""
     if not _HEAD.size < len(datagram) <= MAX_BYTES:
         raise ValueError(f"{len(datagram)} bytes are no record")
-    magic, number, session, unit, open_, *times_ns = _HEAD.unpack_from(datagram)
+    magic, number, session, unit, open_, arrived_ns, began_ns, ended_ns = _HEAD.unpack_from(datagram)
     if magic != _MAGIC:
         raise ValueError(f"it does not begin with {_MAGIC!r}")
-    kind = Kind(number)
+    kind, times_ns = Kind(number), [arrived_ns, began_ns, ended_ns]
     if not _in_order(times_ns[: _TIMES[kind]]) or any(times_ns[_TIMES[kind] :]):
         raise ValueError(f"{kind.name} at {times_ns} ns: a unit arrives, begins and ends in this order")
-    return Record(kind, session, unit, open_, *times_ns, _target(datagram[_HEAD.size :]))
+    target = _target(datagram[_HEAD.size :])
+    return Record(kind, session, unit, open_, arrived_ns, began_ns, ended_ns, target)
 
 
 def _in_order(times_ns: list[int]) -> bool:
@@ -125,7 +126,8 @@ def _target(end: bytes) -> Target:
     if len(end) < _TARGET.size:
         raise ValueError("it ends before its names")
     name, *domains = end[_TARGET.size :].decode("ascii").split(",")
-    target = Target(name, *_TARGET.unpack_from(end), tuple(domains))
+    deadline_s, misses = _TARGET.unpack_from(end)
+    target = Target(name, deadline_s, misses, tuple(domains))
     _check(target)
     return target
 

@@ -114,7 +114,12 @@ class Site:
 
     def _reads(self) -> bool:
         node = self.fleet.nodes().get(Identity("lab", "n1"))
-        return bool(node) and {device for _, device, _ in node.latest} >= {"heat", "cpu", "gpu", "board"}
+        return node is not None and {device for _, device, _ in node.latest} >= {
+            "heat",
+            "cpu",
+            "gpu",
+            "board",
+        }
 
     def warm(self, celsius: float) -> None:
         """Every part of the board has that temperature, as its sensors tell."""

@@ -45,7 +45,8 @@ def test_the_model_is_one_that_a_runtime_takes() -> None:
 
 @needs_cgroups
 def test_latencies_answer_the_quota() -> None:
-    service_s, seen = {}, []
+    service_s: dict[float, float] = {}
+    seen: list[Observation] = []
     with TemporaryDirectory(prefix="live") as directory:
         model = Path(directory) / "camera.onnx"
         model.write_bytes(onnx_bytes())

@@ -13,6 +13,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent_hil.load.report import quantile
 from edgeagent_sdk import hints
@@ -98,7 +99,7 @@ def _datagrams(stack: ExitStack, directory: Path) -> Report:
 
 def _publishing(stack: ExitStack, directory: Path) -> Report:
     broker = stack.enter_context(mosquitto(directory))
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    client = paho.Client(CallbackAPIVersion.VERSION2)
     client.connect("127.0.0.1", broker.port)
     client.loop_start()
     stack.callback(client.loop_stop)

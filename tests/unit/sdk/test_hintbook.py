@@ -24,8 +24,8 @@ def _record(
     session: int = 1,
     target: Target = _CAMERA,
 ) -> Record:
-    times_ns = (round(at_s * _S) for at_s in (arrived_s, began_s, ended_s))
-    return Record(kind, session, unit, open_, *times_ns, target=target)
+    arrived_ns, began_ns, ended_ns = (round(at_s * _S) for at_s in (arrived_s, began_s, ended_s))
+    return Record(kind, session, unit, open_, arrived_ns, began_ns, ended_ns, target)
 
 
 def _drained(book: Book, now_s: float) -> tuple[Session, ...]:
@@ -127,7 +127,9 @@ _EVENTS = st.lists(st.tuples(st.sampled_from(["arrive", "begin", "end", "drop"])
 def test_whatever_is_lost_the_word_that_comes_leaves_no_more_open_than_there_are(
     events: list[tuple[str, bool]],
 ) -> None:
-    book, waiting, running, done = Book(), [], [], 0
+    book, done = Book(), 0
+    waiting: list[int] = []
+    running: list[int] = []
     for unit, (what, lost) in enumerate(events, 1):
         now_s = float(unit)
         if what == "arrive":

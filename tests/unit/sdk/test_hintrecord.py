@@ -27,10 +27,15 @@ def _records(draw: st.DrawFn) -> Record:
     kind = draw(st.sampled_from(Kind))
     arrived_ns = draw(st.integers(0, 2**62))
     began_ns = arrived_ns + draw(_GAPS_NS)
-    times_ns = [arrived_ns, began_ns, began_ns + draw(_GAPS_NS)]
+    ended_ns = began_ns + draw(_GAPS_NS)
     told = {Kind.ARRIVED: 1, Kind.BEGAN: 2, Kind.DONE: 3, Kind.DROPPED: 1, Kind.CLOSED: 0}[kind]
-    numbers = draw(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**63), st.integers(0, 2**32 - 1)))
-    return Record(kind, *numbers, *times_ns[:told], *[0] * (3 - told), target=draw(_TARGETS))
+    arrived_ns, began_ns, ended_ns = (
+        time_ns if place < told else 0 for place, time_ns in enumerate((arrived_ns, began_ns, ended_ns))
+    )
+    session, unit, open_ = draw(
+        st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**63), st.integers(0, 2**32 - 1))
+    )
+    return Record(kind, session, unit, open_, arrived_ns, began_ns, ended_ns, draw(_TARGETS))
 
 
 def _encode(record: Record) -> bytes:

@@ -80,8 +80,12 @@ class GroupV2(NamedTuple):
 
     def counts(self) -> Counts:
         rows = _rows(self.directory / "cpu.stat")
-        times_s = (rows.get(name, 0.0) / 1e6 for name in ("usage_usec", "throttled_usec"))
-        return Counts(*times_s, rows.get("nr_periods", 0.0), rows.get("nr_throttled", 0.0))
+        return Counts(
+            rows.get("usage_usec", 0.0) / 1e6,
+            rows.get("throttled_usec", 0.0) / 1e6,
+            rows.get("nr_periods", 0.0),
+            rows.get("nr_throttled", 0.0),
+        )
 
 
 class GroupV1(NamedTuple):
@@ -100,9 +104,12 @@ class GroupV1(NamedTuple):
 
     def counts(self) -> Counts:
         rows = _rows(self.directory / "cpu.stat")
-        counts = (rows.get(name, 0.0) for name in ("nr_periods", "nr_throttled"))
-        used_s = _number(_read(self.usage), self.usage) / 1e9
-        return Counts(used_s, rows.get("throttled_time", 0.0) / 1e9, *counts)
+        return Counts(
+            _number(_read(self.usage), self.usage) / 1e9,
+            rows.get("throttled_time", 0.0) / 1e9,
+            rows.get("nr_periods", 0.0),
+            rows.get("nr_throttled", 0.0),
+        )
 
 
 def group(host: Host, path: str) -> Group:

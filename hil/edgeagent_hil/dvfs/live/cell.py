@@ -33,7 +33,7 @@ class Cell:
     def __init__(self, directories: list[Path]) -> None:
         driver: type[Sensor] = load(DRIVERS, "cgroup")
         self._directories = directories
-        self._sensor = driver(Host(), driver.Options(group=directories[0].name))  # type: ignore[call-arg]
+        self._sensor = driver(Host(), driver.Options(group=directories[0].name))
         self._channels = self._sensor.open()
         (self._quota,) = self._sensor.actuators()
         self._cpus = os.cpu_count() or 1

@@ -59,4 +59,5 @@ def onnx_bytes(seed: int = 0) -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=7)
     checker.check_model(model)
-    return model.SerializeToString()
+    file: bytes = model.SerializeToString()
+    return file

@@ -20,13 +20,18 @@ def main(file: str, period_s: float) -> None:
     run()
     print("ready", flush=True)
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    threading.Thread(target=_wait, args=(ended,), daemon=True).start()
     due_s = time.monotonic()
     with hints.session("camera", deadline_s=period_s, domains=("cpu",)) as session:
         while not ended.wait(max(0.0, due_s - time.monotonic())):
             with session.unit(arrived=due_s):
                 run()
             due_s += period_s
+
+
+def _wait(ended: threading.Event) -> None:
+    sys.stdin.read()
+    ended.set()
 
 
 def _runner(file: str) -> Callable[[], object]:
