@@ -25,16 +25,18 @@ class Hints:
         self._report = report
         self._config: HintsConfig | None = None
         self._receiver: Receiver | None = None
+        #: What receivers that have ended had counted.
+        self._taken = self._garbage = 0
 
     @property
     def taken(self) -> int:
         """So many reports were understood."""
-        return self._receiver.taken if self._receiver else 0
+        return self._taken + (self._receiver.taken if self._receiver else 0)
 
     @property
     def garbage(self) -> int:
         """So many datagrams were no reports, or found no room."""
-        return self._receiver.garbage if self._receiver else 0
+        return self._garbage + (self._receiver.garbage if self._receiver else 0)
 
     def __call__(self) -> tuple[Session, ...]:
         """Every session, with what its units did since the last call; from any thread."""
@@ -61,3 +63,5 @@ class Hints:
         receiver, self._receiver, self._config = self._receiver, None, None
         if receiver:
             receiver.stop()
+            self._taken += receiver.taken
+            self._garbage += receiver.garbage

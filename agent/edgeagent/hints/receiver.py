@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +64,8 @@ class Receiver(threading.Thread):
     def run(self) -> None:
         """The thread's body."""
         # Woken by a workload's report, it does not push that workload off its CPU.
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         while not self._ending:
             burst = 0
             came = self._inbox.receive(_TURN_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeagent import guard
 from edgeagent.guard.settings import GuardConfig, mistakes
 from edgeagent.guard.watch import Sample, Watch
+from edgeagent_sdk.config import explain
 
 _GUARD = GuardConfig(
     name="heat", channel="soc/temperature/*", limit=95.0, release=85.0, actions={"cpu/*-max": "lowest"}
@@ -150,3 +153,10 @@ def test_mistakes_are_found(changes: dict[str, Any], why: str) -> None:
 def test_what_is_right_is_no_mistake() -> None:
     assert not list(mistakes(_GUARD, ["soc", "cpu"]))
     assert not list(mistakes(_guard(channel="*/temp*/*", actions={"*/limit": 40.0}), ["soc", "cpu"]))
+
+
+def test_its_page_tells_every_key() -> None:
+    page = (Path(guard.__file__).parent / "README.md").read_text("utf-8")
+    for row in explain(GuardConfig):
+        default = row["default"] if row["default"] == "(required)" else f"`{row['default']}`"
+        assert f"| `{row['key']}` | {row['type']} | {default} | {row['meaning']} |" in page
