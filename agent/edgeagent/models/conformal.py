@@ -1,10 +1,10 @@
 """Intervals around forecasts that hold what they promise, whatever the errors' distribution.
 
-Split conformal prediction (Vovk et al., "Algorithmic Learning in a Random World", 2005; Lei et al., JASA 2018)
-takes as half the width of the interval that quantile of the past absolute errors, for each step ahead by
-itself. Errors that drift break its assumption, exchangeability; so the level of the quantile itself follows
-the misses, as in adaptive conformal inference (Gibbs & Candès, NeurIPS 2021): in the long run the share of
-misses comes out as promised on any sequence at all.
+Split conformal prediction (Vovk et al., "Algorithmic Learning in a Random World", 2005; Lei et al., JASA
+2018) takes as half the width of the interval that quantile of the past absolute errors, for each step ahead
+by itself. Errors that drift break its assumption, exchangeability; so the level of the quantile itself
+follows the misses, as in adaptive conformal inference (Gibbs & Candès, NeurIPS 2021): in the long run the
+share of misses comes out as promised on any sequence at all.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Bands:
         risen = self.level + self.gain * np.where(known, self.miss - outside, 0.0)
         self.level = np.minimum(risen, _LEVEL_MAX)
         self.errors[..., int(self._at) % self.errors.shape[2]] = size
-        self._at = self._at + 1
+        self._at += 1
         if self._at % _EVERY == 0 or self._at < _EVERY:
             self.restore()
         else:

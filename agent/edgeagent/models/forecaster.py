@@ -84,7 +84,7 @@ class Forecaster:
         self._candidates = self._fitted()
         best = self.losses.argmin(axis=0)
         self.weights = self._candidates[best, np.arange(self.shape.channels)]
-        self.fits = self.fits + 1
+        self.fits += 1
 
     def _fitted(self) -> Array:
         """All weights to choose from; candidates × channels × lags × horizon."""

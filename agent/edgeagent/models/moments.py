@@ -43,7 +43,7 @@ class Moments:
 
     @classmethod
     def of(cls, history: Array, lags: int, horizon: int) -> Moments:
-        """Of all windows of a history, channels × time; those with a gap (NaN) in them or after them do not count."""
+        """Of all windows of a history, channels × time; one with a gap (NaN) in it or after is left out."""
         rows = sliding_window_view(history, lags + horizon, axis=1)
         whole = np.isfinite(rows).all(axis=2, keepdims=True)
         rows = np.where(whole, rows - rows[..., lags - 1 : lags], 0.0)
@@ -85,7 +85,7 @@ def ridge(moments: Moments, strengths: Sequence[float]) -> Array:
 
 
 def loss(moments: Moments, weights: Array) -> Array:
-    """Sum of the squared errors that `weights`, … × lags × horizon, make on the windows summed up; … × horizon."""
+    """Sums of the squared errors of `weights`, … × lags × horizon, on the windows summed up; … × horizon."""
     bent = moments.gram @ weights - 2.0 * moments.cross
     error: Array = moments.energy + np.einsum("...lh,...lh->...h", weights, bent)
     return np.maximum(error, 0.0)

@@ -1,4 +1,4 @@
-"""Forecasts from a stream of samples: each one judges those before it, teaches the next, and may be missing."""
+"""Forecasts from a stream of samples: each judges the forecasts before it, and teaches the next ones."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Online:
         """What follows the last sample; a gap in the past is bridged by the value before it, or after it."""
         expected = self.predict(bridged(self.recent))
         expected = np.where(np.isfinite(self.recent[:, -1:]), expected, np.nan)
-        self._at = self._at + 1
+        self._at += 1
         self._made[self._at % len(self._made)] = expected
         return Ahead(expected, self.bands.margin)
 
@@ -70,12 +70,12 @@ class Online:
         """Let time pass of which nothing is known."""
         for _ in range(min(samples, self.shape.lags + self.shape.horizon)):
             self.take(np.full(self.shape.channels, np.nan))
-            self._at = self._at + 1
+            self._at += 1
             self._made[self._at % len(self._made)] = np.nan
 
 
 def bridged(values: Array) -> Array:
-    """Channels × time with each NaN replaced by the last number before it, else the first after it, else 0."""
+    """Channels × time, each NaN replaced by the last number before it, else the first after it, else 0."""
     known = np.isfinite(values)
     if known.all():
         return values

@@ -1,4 +1,4 @@
-"""The table `options` of a built-in model, checked; without msgspec, which the model's process has no other use for."""
+"""The table `options` of a built-in model, checked; without msgspec, for which its process has no use."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Alarms:
 
     def __init__(self, words: Words, checks: dict[str, Check], *, quiet: int, patience: int) -> None:
         self._words, self._checks = words, checks
-        self._quiet, self._patience = quiet, patience
+        self._quiet, self.patience = quiet, patience
         self._kind: list[str] = [""] * len(words)
         self._age = np.zeros(len(words), dtype=int)
         self._calm = np.zeros(len(words), dtype=int)
@@ -67,7 +67,7 @@ class Alarms:
             self._kind[channel] = ""
             time = self._words.time(lasted - self._quiet + 1)
             return [Change(channel, kind, False, f"{name} is as expected again, after {time}")]
-        if lasted >= self._patience:
+        if lasted >= self.patience:
             self._kind[channel] = ""
             for check in self._checks.values():
                 check.accept(channel)

@@ -20,6 +20,7 @@ class Sample(NamedTuple):
         far_errors: of the forecast made `horizon` steps before.
         far_margin: half the width of that one's interval.
         normal: whether the channel is outside of any alarm.
+        blamed: whether it is in one, or an earlier check has found something at this very moment.
     """
 
     values: Array
@@ -28,6 +29,7 @@ class Sample(NamedTuple):
     far_errors: Array
     far_margin: Array
     normal: NDArray[np.bool_]
+    blamed: NDArray[np.bool_]
 
 
 class Check(Protocol):

@@ -77,9 +77,18 @@ class Detector:
         self.online.take(values, np.where(normal, values, np.nan))
         errors = self.online.errors
         sample = Sample(
-            values, values - errors[:, 0], self._margin[:, 0], errors[:, -1], self._margin[:, -1], normal
+            values,
+            expected=values - errors[:, 0],
+            margin=self._margin[:, 0],
+            far_errors=errors[:, -1],
+            far_margin=self._margin[:, -1],
+            normal=normal,
+            blamed=~normal,
         )
-        ratios = {kind: check.weigh(sample) for kind, check in self._checks.items()}
+        ratios = {}
+        for kind, check in self._checks.items():
+            ratios[kind] = check.weigh(sample)
+            sample = sample._replace(blamed=sample.blamed | (ratios[kind] >= 1.0))
         changes = self.alarms.judge(ratios)
         self._margin = self.online.ahead().margin
         return np.max(list(ratios.values()), axis=0).clip(0.0, _SCORE_MAX), changes

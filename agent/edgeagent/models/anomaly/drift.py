@@ -34,7 +34,7 @@ class Drift:
 
     def weigh(self, sample: Sample) -> Array:
         """The larger sum over its limit."""
-        self._at = self._at + 1
+        self._at += 1
         if self._at % self._horizon == 0:
             with np.errstate(invalid="ignore", divide="ignore"):
                 error = np.nan_to_num(sample.far_errors / sample.far_margin, posinf=0.0, neginf=0.0)

@@ -11,7 +11,7 @@ from edgeagent.models.moments import Array
 
 
 class Jump:
-    """The error of the forecast one step ahead, in half widths of its interval, against how large that gets."""
+    """The error of the forecast one step ahead, in half widths of its interval, against its usual tail."""
 
     def __init__(self, words: Words, risk: float) -> None:
         self._words = words
@@ -39,11 +39,13 @@ class Jump:
     def why(self, channel: int) -> str:
         """From where to where."""
         assert self._sample is not None
-        value, expected = self._sample.values[channel], self._sample.expected[channel]
+        value, expected, margin = (
+            self._words.value(channel, each[channel])
+            for each in (self._sample.values, self._sample.expected, self._sample.margin)
+        )
         return (
-            f"jumped to {self._words.value(channel, value)} where "
-            f"{self._words.value(channel, expected)} ± {self._words.value(channel, self._sample.margin[channel])} "
-            "was expected; check the sensor, or what changed just then"
+            f"jumped to {value} where {expected} ± {margin} was expected; "
+            "check the sensor, or what changed just then"
         )
 
     def accept(self, channel: int) -> None:

@@ -26,6 +26,9 @@ _PACES: Final = (8.0, 60.0)
 _MEMORY: Final = 3000.0
 _RECENT: Final = 20.0
 
+#: In bounds, what a single error counts at most: it alone is an alarm, but not for long.
+_LARGEST: Final = 5.0
+
 #: The share of a channel's variance that another must explain, and the samples that it takes to believe it.
 _EXPLAINED: Final = 0.6
 _LEAST: Final = 600
@@ -52,7 +55,7 @@ class Relation:
         self._judged: Array = np.zeros(len(self._effects))
 
     def weigh(self, sample: Sample) -> Array:
-        """The error of late over its bound, with the cause that explains the most; 0 where none explains much."""
+        """The error of late over its bound, with the cause that explains most; 0 where none explains much."""
         values = sample.values
         self._values = values
         self._scale.learn(np.where(sample.normal, values, np.nan))
@@ -62,7 +65,9 @@ class Relation:
         self._expected = self._fits.expect(features)
         error = np.where(whole, values[self._effects] - self._expected, 0.0)
         normal = whole & sample.normal[self._effects] & sample.normal[self._causes]
-        self._recent += np.where(whole, error**2 - self._recent, 0.0) / _RECENT
+        known = np.where(self._unexplained > 0, self._unexplained, np.inf)
+        felt = np.minimum(np.abs(error), _LARGEST * self._tail.bound * np.sqrt(known))
+        self._recent += np.where(whole, felt**2 - self._recent, 0.0) / _RECENT
         self._learn(normal, error, features)
         with np.errstate(invalid="ignore", divide="ignore"):
             size = np.sqrt(self._recent / self._unexplained)
@@ -71,16 +76,18 @@ class Relation:
         ready = believed & (self._judged > _LEAST)
         ratio = np.where(ready, ratio, 0.0)
         self._tail.learn(np.where(normal & (self._judged > _LEAST) & (ratio < 1.0), size, np.nan))
-        return self._of_best(ratio, ready, sample.normal)
+        return self._of_best(ratio, ready, sample.blamed)
 
     def why(self, channel: int) -> str:
         """What it followed, and what that would have meant."""
         pair = int(self._best[channel])
         cause = int(self._causes[pair])
+        value = self._words.value(channel, self._values[channel])
+        usual = self._words.value(channel, self._expected[pair])
+        other = self._words.value(cause, self._values[cause])
         return (
-            f"no longer follows {self._words.name(cause)}: {self._words.value(channel, self._values[channel])} "
-            f"where {self._words.value(channel, self._expected[pair])} goes with "
-            f"{self._words.value(cause, self._values[cause])}; check both, and what couples them"
+            f"no longer follows {self._words.name(cause)}: {value} where {usual} goes with {other}; "
+            "check both, and what couples them"
         )
 
     def accept(self, channel: int) -> None:
@@ -108,10 +115,10 @@ class Relation:
         pace = np.minimum(np.maximum(self._judged - _LEAST / 2, 1.0), _MEMORY)
         self._unexplained += np.where(settled, error**2 - self._unexplained, 0.0) / pace
 
-    def _of_best(self, ratio: Array, ready: Array, normal: NDArray[np.bool_]) -> Array:
+    def _of_best(self, ratio: Array, ready: Array, blamed: NDArray[np.bool_]) -> Array:
         """For each channel the ratio of the cause that leaves the least unexplained.
 
-        A channel whose cause has an alarm is not to blame; of two that are each other's cause, the one is
+        A channel whose cause is blamed is not to blame; of two that are each other's cause, the one is
         that fits its other causes less.
         """
         count = len(self._words)
@@ -121,8 +128,8 @@ class Relation:
             best = pairs[self._unexplained[pairs].argmin()]
             self._best[channel] = best
             found[channel], blame[channel] = ratio[best], ratio[pairs].sum()
-        for channel in np.flatnonzero((found >= 1.0) & normal):
+        for channel in np.flatnonzero((found >= 1.0) & ~blamed):
             cause = self._causes[int(self._best[channel])]
-            if not normal[cause] or (found[cause] >= 1.0 and blame[cause] > blame[channel]):
+            if blamed[cause] or (found[cause] >= 1.0 and blame[cause] > blame[channel]):
                 found[channel] = 0.0
         return found

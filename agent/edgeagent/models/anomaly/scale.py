@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeagent.models.moments import Array
 
-#: Values after which the units of `of` stand, for good: what is fitted to them must not be moved under its feet.
+#: Values after which the units of `of` stand for good: what is fitted to them must not be moved afterwards.
 _SETTLED: Final = 100
 
 

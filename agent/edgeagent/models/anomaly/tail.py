@@ -2,7 +2,8 @@
 
 Peaks over a high quantile follow a generalised Pareto distribution, whatever the statistic (Pickands 1975);
 fitted to the peaks seen, it tells a bound beyond all of them, as in SPOT (Siffer et al., "Anomaly Detection
-in Streams with Extreme Value Theory", KDD 2017). The fit is by moments (Hosking & Wallis, Technometrics 1987).
+in Streams with Extreme Value Theory", KDD 2017). The fit is by moments (Hosking & Wallis, Technometrics
+1987).
 """
 
 from __future__ import annotations
