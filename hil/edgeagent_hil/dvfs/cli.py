@@ -16,8 +16,8 @@ from edgeagent_sdk.cli import fail, show
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.plugins import nearest
 
-#: Seconds of learning, and as many again to be judged in.
-_SHORTEST_S: Final = 120
+#: Seconds of learning, and some to be judged in.
+_SHORTEST_S: Final = 70
 
 _COLUMNS: Final = (
     "governor", "J_per_unit", "of_limit", "misses_%", "s_over_limit", "s_over_cap", "switches", "latency_ms",

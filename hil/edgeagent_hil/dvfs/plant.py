@@ -22,10 +22,14 @@ _FOREVER_S = 1e9
 
 #: Rounds until leakage, fans and temperatures agree with each other; fans go a fifth of the way in each,
 #: so that they do not swing from one end to the other.
-_ROUNDS, _FAN_SHARE = 100, 0.25
+_ROUNDS, _FAN_SHARE = 200, 0.25
 
-#: No chip gets so hot; where leakage outgrows what the cooling takes, numbers go up to here.
-_RUNAWAY_C = 500.0
+#: Settled is what moves less than this, all temperatures together.
+_SETTLED_K = 1e-7
+
+#: All temperatures together are never so high; where leakage outgrows what the cooling takes, they would be.
+_RUNAWAY_C = 5000.0
+_MELTED_C = 500.0
 
 
 class Plant:
@@ -113,11 +117,12 @@ class Plant:
 
     def settle(self, activity: Activity, ambient_c: float, fouling: float = 0.0) -> float:
         """Go to the steady state of running like this for ever; the power at the meter there, W."""
-        metered_w, fan_s = 0.0, _FAN_SHARE * float(self._twin.fans.lag_s[0])
+        metered_w, settled_c, fan_s = 0.0, 0.0, _FAN_SHARE * float(self._twin.fans.lag_s[0])
         for _ in range(_ROUNDS):
             metered_w, _ = self.draw(activity, _FOREVER_S)
             self.warm(ambient_c, fouling, fan_s)
-            if max(self.junction_c) > _RUNAWAY_C:
+            before_c, settled_c = settled_c, self.case_c + sum(self.junction_c)
+            if abs(settled_c - before_c) < _SETTLED_K or settled_c > _RUNAWAY_C:
                 break
         self.off = any(c >= part.shutdown_c for c, part in zip(self.junction_c, self._parts, strict=True))
         return metered_w
@@ -126,7 +131,7 @@ class Plant:
         """What follows from the new temperatures."""
         chips, fans = self._twin.chips, self._twin.fans
         self._junctions = self._sink_c + chips.junction_k_per_w * chip_w
-        self._leak_w = leakage_w(chips, np.minimum(self._junctions, _RUNAWAY_C))[:, 0].tolist()
+        self._leak_w = leakage_w(chips, np.minimum(self._junctions, _MELTED_C))[:, 0].tolist()
         self._fan_w = float(power_w(fans, self._fan_share, _ZERO, _ONE)[0])
         self.junction_c: list[float] = self._junctions[:, 0].tolist()
         self.case_c = float(self._case_c[0])

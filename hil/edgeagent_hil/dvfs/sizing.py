@@ -14,8 +14,16 @@ from edgeagent_hil.dvfs.curves import Curve
 from edgeagent_hil.dvfs.plant import Plant
 from edgeagent_hil.dvfs.scenario import Activity
 
-#: Steps in which heat is looked ahead.
-_STRIDE_S: Final = 2
+#: Steps in which a run's heat is looked ahead.
+_STRIDES: Final = 100
+
+#: Bad weather brings who just works fast enough so near to a limit: to this share of the way to it from who
+#: works at the highest clock, and no farther from it than so many kelvins.
+_SHARE: Final = 0.4
+_MARGIN_K: Final = 2.5
+
+#: So often the range of what may be the worst is halved.
+_HALVINGS: Final = 12
 
 
 class Unit(NamedTuple):
@@ -82,27 +90,52 @@ def activity(board: Board, work: Steady, point: int) -> Activity:
     return Activity(points, awake, active)
 
 
-def peak_k(board: Board, work: Steady, ambient_c: Curve, fouling: Curve, duration_s: int) -> float:
-    """By how much any temperature passes its limit, at most, if `work` is done at the clock it needs, as it
-    was before; negative if none does."""
-    doing = activity(board, work, work.needed)
-    plant = Plant(board, ambient_c.at(0.0), fouling.at(0.0), doing)
-    highest_k = -inf
-    for time_s in range(_STRIDE_S, duration_s + _STRIDE_S, _STRIDE_S):
-        plant.draw(doing, _STRIDE_S)
-        plant.warm(ambient_c.at(time_s), fouling.at(time_s))
+def peak_k(
+    board: Board, work: Steady, point: int, ambient_c: Curve, fouling: Curve, duration_s: int
+) -> float:
+    """By how much any temperature passes its limit, at most, if `work` is done at an operating point after
+    hours at the one it needs; negative if none does."""
+    doing = activity(board, work, point)
+    before = activity(board, work, work.needed)
+    plant = Plant(board, ambient_c.at(0.0), fouling.at(0.0), before)
+    highest_k, stride_s = -inf, duration_s / _STRIDES
+    for stride in range(1, _STRIDES + 1):
+        plant.draw(doing, stride_s)
+        plant.warm(ambient_c.at(stride * stride_s), fouling.at(stride * stride_s))
         highest_k = max(highest_k, plant.over_k())
     return highest_k
 
 
-def reaching(over_k: Callable[[float], float], margin_k: float, low: float, high: float) -> float:
-    """Where between `low` and `high` a rising `over_k` comes to −`margin_k`; the nearer end if nowhere."""
-    for _ in range(20):
+def worst(
+    board: Board,
+    work: Steady,
+    weather: Callable[[float], tuple[Curve, Curve]],
+    duration_s: int,
+    low: float,
+    high: float,
+) -> float:
+    """How bad the weather can get so that `work` at the clock it needs stays below the limits, and at the
+    highest one does not: somewhat below the middle of the two, and no more than `_MARGIN_K` below.
+
+    Args:
+        weather: ambient temperature and fouling over time, by how bad it gets.
+        low, high: the least and the most of that; they come out where no weather between them does it.
+    """
+    top = len(board.parts[work.domain].clock_hz) - 1
+
+    def bearable(severity: float) -> bool:
+        curves = weather(severity)
+        thrifty_k = peak_k(board, work, work.needed, *curves, duration_s)
+        if thrifty_k < -_MARGIN_K:
+            return True
+        if thrifty_k >= 0:
+            return False
+        hasty_k = peak_k(board, work, top, *curves, duration_s)
+        return thrifty_k < -_SHARE * (hasty_k - thrifty_k)
+
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if over_k(middle) < -margin_k:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if bearable(middle) else (low, middle)
     return low
 
 

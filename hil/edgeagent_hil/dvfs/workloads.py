@@ -17,9 +17,9 @@ import numpy as np
 
 from edgeagent_hil.dvfs import arrivals
 from edgeagent_hil.dvfs.boards import Board
-from edgeagent_hil.dvfs.curves import Curve, steps
+from edgeagent_hil.dvfs.curves import Curve, constant, steps
 from edgeagent_hil.dvfs.scenario import Scenario, Stream
-from edgeagent_hil.dvfs.sizing import Steady, Unit, activity, cap_w, peak_k, reaching, steady, unit
+from edgeagent_hil.dvfs.sizing import Steady, Unit, activity, cap_w, steady, unit, worst
 from edgeagent_hil.twin.units import Array
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.plugins import nearest
@@ -45,16 +45,17 @@ _REQUEST_S: Final = 0.06
 _LOAD: Final = 0.25
 _PATIENCE: Final = 6.0
 
-#: The day: compressed to this; the load at its peak; time and deadline as for requests.
-_DAY_S: Final = 300.0
-_PEAK: Final = 0.5
+#: Days in a run; time of a request at the highest clock; load at its peak: a tenth more
+#: than the lowest clock can do, within bounds as shares of what the highest can.
+_DAYS: Final = 2
 _DAY_REQUEST_S: Final = 0.04
+_PEAK: Final = 1.1
+_PEAK_MIN, _PEAK_MAX = 0.5, 0.65
 
 _AMBIENT_C: Final = 25.0
+_ROOM, _CLEAN = constant(_AMBIENT_C), constant(0.0)
 
-#: Heat waves and dust bring the part that just works fast enough to so much below its limit; there is no
-#: hotter room and no thicker dust than these.
-_MARGIN_K: Final = 2.5
+#: There is no hotter room and no thicker dust than these.
 _AMBIENT_MAX_C: Final = 75.0
 _FOULING_MAX: Final = 20.0
 
@@ -108,6 +109,10 @@ class _Case:
             stalled=unit.stalled,
         )
 
+    def ramp(self, low: float, high: float) -> Curve:
+        """From `low` to `high` within the first half of the run."""
+        return Curve((self.at(0.1), self.at(0.4)), (low, high))
+
     def at(self, share: float) -> int:
         """A whole second of the run."""
         return round(share * self.duration_s)
@@ -140,11 +145,15 @@ def _bursty(case: _Case) -> Scenario:
 
 
 def _diurnal(case: _Case) -> Scenario:
-    """Requests whose rate follows the day, compressed to five minutes."""
+    """Requests whose rate follows the day; two days are compressed to a run."""
     domain = case.board.foreground
-    mean = unit(case.board.parts[domain], _DAY_REQUEST_S, 1.0, _MEMORY, _STALLED)
-    rate_hz = _PEAK / _DAY_REQUEST_S
-    arrival_s = arrivals.daily(rate_hz, _DAY_S, case.duration_s, case.rng("arrivals"))
+    part = case.board.parts[domain]
+    mean = unit(part, _DAY_REQUEST_S, 1.0, _MEMORY, _STALLED)
+    slowest = _PEAK * _DAY_REQUEST_S / mean.service_s(part.clock_hz[0])
+    peak = min(max(slowest, _PEAK_MIN), _PEAK_MAX)
+    arrival_s = arrivals.daily(
+        peak / _DAY_REQUEST_S, case.duration_s / _DAYS, case.duration_s, case.rng("arrivals")
+    )
     return case.scenario(case.stream("service", domain, mean, _PATIENCE * _DAY_REQUEST_S, arrival_s))
 
 
@@ -157,36 +166,22 @@ def _two(case: _Case) -> Scenario:
 
 def _ambient(case: _Case) -> Scenario:
     """A camera while the surroundings grow so hot that only thrift keeps the temperature limit."""
-
-    def wave(hot_c: float) -> Curve:
-        return Curve((case.at(0.1), case.at(0.4)), (_AMBIENT_C, hot_c))
-
-    stream, work = _camera(case, pace=0.6)
-    clean = case.scenario(stream).fouling
-    hot_c = reaching(
-        lambda hot_c: peak_k(case.board, work, wave(hot_c), clean, case.duration_s),
-        _MARGIN_K,
-        _AMBIENT_C,
-        _AMBIENT_MAX_C,
-    )
-    return replace(case.working(work, stream), ambient_c=wave(hot_c))
+    return _weather(case, lambda hot_c: (case.ramp(_AMBIENT_C, hot_c), _CLEAN), _AMBIENT_C, _AMBIENT_MAX_C)
 
 
 def _dust(case: _Case) -> Scenario:
     """A camera while dust takes away the cooling."""
+    return _weather(case, lambda fouling: (_ROOM, case.ramp(0.0, fouling)), 0.0, _FOULING_MAX)
 
-    def layer(fouling: float) -> Curve:
-        return Curve((case.at(0.1), case.at(0.4)), (0.0, fouling))
 
+def _weather(
+    case: _Case, weather: Callable[[float], tuple[Curve, Curve]], low: float, high: float
+) -> Scenario:
+    """A camera while it gets as bad as the board can just bear."""
     stream, work = _camera(case, pace=0.6)
-    ambient_c = case.scenario(stream).ambient_c
-    worst = reaching(
-        lambda fouling: peak_k(case.board, work, ambient_c, layer(fouling), case.duration_s),
-        _MARGIN_K,
-        0.0,
-        _FOULING_MAX,
-    )
-    return replace(case.working(work, stream), fouling=layer(worst))
+    severity = worst(case.board, work, weather, case.duration_s, low, high)
+    ambient_c, fouling = weather(severity)
+    return replace(case.working(work, stream), ambient_c=ambient_c, fouling=fouling)
 
 
 def _cap(case: _Case) -> Scenario:
