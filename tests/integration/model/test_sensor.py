@@ -310,6 +310,9 @@ def test_its_process_is_behind_all_others_and_the_first_to_go(
         about = Path(f"/proc/{child}")
         assert (about / "oom_score_adj").read_text().strip() == "1000"
         assert "SECRET" not in (about / "environ").read_text()
+        status = dict(line.split(":\t") for line in (about / "status").read_text().splitlines())
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+        assert status["NoNewPrivs"] == "1"
 
 
 def test_it_ends_with_the_driver(rig: Rig) -> None:

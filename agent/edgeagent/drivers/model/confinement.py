@@ -1,7 +1,8 @@
-"""What a model's process may not do to its machine: outlive the agent, take its memory, push others aside."""
+"""What a model's process may not: outlive the agent, take its memory or its privileges, push others aside."""
 
 from __future__ import annotations
 
+import ctypes  # numpy takes it as well
 import fcntl
 import os
 import resource
@@ -15,6 +16,11 @@ _NICE = 5
 _OOM_FIRST = "1000"
 
 _STDIN = 0
+
+#: prctl(2) and capset(2); linux/capability.h, version 3: two times effective, permitted, inheritable.
+_PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITY_VERSION_3 = 0x20080522
+_NO_CAPABILITIES = ctypes.c_uint32 * 6
 
 #: For what is still to be saved at the end.
 _LAST_S = 5
@@ -38,6 +44,7 @@ def confine(memory_bytes: int) -> None:
             file.write(_OOM_FIRST)
     except OSError:
         pass  # a container may not let us
+    _drop_privileges()
     fcntl.fcntl(_STDIN, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(_STDIN, fcntl.F_SETFL, fcntl.fcntl(_STDIN, fcntl.F_GETFL) | os.O_ASYNC)
     poll = select.poll()
@@ -50,3 +57,11 @@ def part() -> None:
     """From now on this process may outlive the agent, for a moment: it saves what it has learned."""
     fcntl.fcntl(_STDIN, fcntl.F_SETFL, fcntl.fcntl(_STDIN, fcntl.F_GETFL) & ~os.O_ASYNC)
     signal.alarm(_LAST_S)
+
+
+def _drop_privileges() -> None:
+    """The agent may be root, or read what its user may not: a model needs its own file only."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    libc.capset(ctypes.byref(header), ctypes.byref(_NO_CAPABILITIES()))
