@@ -171,3 +171,33 @@ def test_check_loads_the_model_and_tells_the_line(machine: _Machine) -> None:
         f"{machine.config}:{line + 1}: device[1].inputs: forecast: chip9/temperature/temp1: there is no"
         in (result.err)
     )
+
+
+_BUILT_IN = """
+[[device]]
+name = "soon"
+driver = "model"
+builtin = "forecast"
+inputs = ["chip0/temperature/temp1"]
+step_s = 0.1
+deadline_ms = 2000
+interval_s = 0.1
+options = { lags = 2, every = 8, ahead_s = [0.5] }
+"""
+
+
+def test_a_built_in_model_knows_its_channels_and_keeps_what_it_learns(
+    tmp_path: Path, broker: Service
+) -> None:
+    class Learning(Machine):
+        def configure(self) -> None:
+            super().configure()
+            with self.config.open("a") as file:
+                file.write(_BUILT_IN)
+
+    machine = Learning(tmp_path, broker.url)
+    with responder(broker.url) as taken, machine.agent() as agent:
+        wait_until(lambda: len(values(taken, "soon", "chip0.temp1.0.5s.high")) > 2, "a forecast", 60.0)
+        assert values(taken, "soon", "chip0.temp1.0.5s")[-1] == pytest.approx(40.007, abs=0.1)
+        agent.stop()
+        wait_until(lambda: bool([*(machine.home / "state").glob("model-*.npz")]), "what it has learned")
