@@ -24,6 +24,7 @@ _QUOTA_MIN_US: Final = 1000
 _CHANNELS: Final = (
     Channel("quota", "duty", description="share of all CPUs that the group may use; 1 is no limit"),
     Channel("cpu", "utilization", description="share of all CPUs that the group used"),
+    Channel("busy", "utilization", description="share of what it may use that the group used"),
     Channel("cpu", "duration", description="CPU time that the group used"),
     Channel("throttled", "duration", description="time for which its quota kept it from running"),
     Channel("periods", "count", description="periods in which it wanted to run"),
@@ -79,9 +80,12 @@ class CgroupSensor(Sensor):
         counts = self._opened.counts()._asdict()
         totals = {name: self._counters[name].update(count, now_s) for name, count in counts.items()}
         self._totals.save(self._counters)
-        rate = self._counters["used_s"].rate
-        used = Fault("its use needs two readings") if rate is None else min(1.0, rate / self._cpus)
-        return [Knob(self._opened, self._cpus).get(), used, *totals.values()]
+        quota, cpus = Knob(self._opened, self._cpus).get(), self._counters["used_s"].rate
+        if cpus is None:
+            unknown = Fault("its use needs two readings")
+            return [quota, unknown, unknown, *totals.values()]
+        share = cpus / self._cpus
+        return [quota, min(1.0, share), min(1.0, share / quota), *totals.values()]
 
     def close(self) -> None:
         """Save the totals."""

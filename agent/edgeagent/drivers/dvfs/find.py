@@ -68,7 +68,7 @@ KINDS = (
     Kind("sm-clock-limit", "{device}", "sm", "gpu", ("{device}/temperature/core",), "{device}/power/board"),
     Kind("*gpu*-max", "gpu", "{stem}", "{stem}", _GPU_HEAT),
     Kind("*mali*-max", "gpu", "{stem}", "{stem}", _GPU_HEAT),
-    Kind("quota", "{device}", "", "cpu", _CPU_HEAT, hz=1e9, unasked=False),
+    Kind("quota", "{device}", "", "busy", _CPU_HEAT, hz=1e9, unasked=False),
 )
 
 #: A clock of no known kind: what tells of it, but for its clock, is for the configuration to say.

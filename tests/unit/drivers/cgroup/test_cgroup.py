@@ -89,6 +89,7 @@ def test_both_versions_say_the_same(tmp_path: Path, tree: str) -> None:
     assert good(found) == {
         "duty/quota": 0.5,
         "utilization/cpu": 0.0,
+        "utilization/busy": 0.0,
         "duration/cpu": 3.0,
         "duration/throttled": 0.25,
         "count/periods": 50.0,
@@ -155,7 +156,7 @@ def test_the_kernel_keeps_a_busy_process_to_its_quota() -> None:
             time.sleep(1.0)
             read = dict(
                 zip(
-                    ("quota", "use", "cpu_s", "throttled_s", "periods", "throttled"),
+                    ("quota", "use", "busy", "cpu_s", "throttled_s", "periods", "throttled"),
                     sensor.read(),
                     strict=True,
                 )
@@ -166,4 +167,4 @@ def test_the_kernel_keeps_a_busy_process_to_its_quota() -> None:
         sensor.close()
     found = {name: value for name, value in read.items() if not isinstance(value, Fault)}
     assert found.keys() == read.keys()
-    assert 0 < found["use"] < 0.15 and found["throttled"] > 3 and found["throttled_s"] > 0
+    assert 0 < found["use"] < 0.15 < found["busy"] and found["throttled"] > 3 and found["throttled_s"] > 0

@@ -144,7 +144,7 @@ def test_clocks_of_other_kinds_are_found(tmp_path: Path) -> None:
 
 def test_a_share_of_time_stands_in_the_place_of_a_clock_where_it_is_asked_for() -> None:
     bus = Bus(ActuatorInfo("quota", "duty", 0.01, 1.0, "", 1e-5), device="camera")
-    bus.values = {"camera/duty/quota": 1.0, "camera/utilization/cpu": 0.2}
+    bus.values = {"camera/duty/quota": 1.0, "camera/utilization/busy": 0.2}
     with pytest.raises(DriverError, match="no clock to steer"):
         opened(bus)
     made = opened(bus, domains=_domains({"name": "camera", "actuator": "camera/quota", "cores": 2}))
