@@ -7,7 +7,7 @@ solution had, with what a joule costs at the meter, and within what the cap leav
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,16 +26,17 @@ TICK_S = 0.1
 #: The share of units that may be late.
 MISSES = 0.01
 
-#: What a late unit may cost, in mean energies of a unit. At the first price none is late that need not be; at
-#: the others it is tried what lateness saves.
-_PRICES = (1e3, 2.0, 1.0)
+#: What a late unit may cost, in mean energies of a unit. The first leaves room for what lateness saves; if
+#: that makes too many late, at the last none is that need not be.
+_PRICES = (1.5, 6.0, 1e3)
 
 #: Each joule above the cap counts so many: more than lateness does. The cap is kept in each tick, though only
 #: seconds are judged, and up to four fifths of the judge's tolerance above it.
 _OVER, _SEEN = 1e5, 1 + 0.8 * CAP_TOLERANCE
 
-#: The share of a tick's mean energy that may be wasted in it, to be done in time.
-_TOLERANCE = 1e-4
+#: The share of a tick's mean energy that may be wasted in it, to be done in time; at first, when only
+#: temperatures are looked for, and then.
+_ROUGH, _FINE = 5e-2, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,27 +45,40 @@ class Optimum:
 
     Attributes:
         points: shape (ticks, parts).
-        gap_j: by so much, at most, its energy at the meter in the time judged may lie above that of any
-            schedule that is late as rarely, at the temperatures of this one. The cap is left aside for this.
+        energy_j: at the meter, in the time judged.
+        gap_j: by so much, at most, that may lie above what any schedule needs that is late as rarely, at the
+            temperatures of this one. The cap is left aside for this.
         too_hot: whether it passes a temperature limit.
     """
 
     points: Indices
+    energy_j: float
     gap_j: float
     too_hot: bool
+
+    @property
+    def proof(self) -> str:
+        """How good it is, for people."""
+        if self.too_hot:
+            return "not proved: it passes a temperature limit"
+        return f"proved to within {100 * self.gap_j / self.energy_j:.1f} %"
 
 
 def optimum(board: Board, scenario: Scenario) -> Optimum:
     """Solve a scenario."""
     search = _Search(board, scenario)
-    search.learn(search.solve(_PRICES[0]))
-    tried = {price: search.solve(price) for price in _PRICES}
-    price = search.best(tried)
-    free = tried if search.uncapped else {price: search.solve(price, capped=False) for price in _PRICES}
-    gap_j = search.gap_j(tried[price], free)
-    search.learn(tried[price])
-    search.learn(search.solve(price))
-    return Optimum(search.points, gap_j, search.too_hot)
+    search.learn(search.solve(_PRICES[-1], tolerance=_ROUGH))
+    tried = []
+    for price in _PRICES:
+        tried.append(search.solve(price))
+        if tried[-1].late <= search.allowed:
+            break
+    chosen = tried[-1]
+    if not search.uncapped:
+        tried = [search.solve(price, capped=False) for price in _PRICES[: len(tried)]]
+    gap_j = search.gap_j(chosen, tried)
+    search.learn(chosen)
+    return Optimum(search.points, search.energy_j, gap_j, search.too_hot)
 
 
 class _Solved(NamedTuple):
@@ -103,6 +117,7 @@ class _Search:
     Attributes:
         points: shape (ticks, parts), of the solution.
         too_hot: whether it passes a limit.
+        allowed: how many units judged may be late.
         uncapped: whether there is no cap at any time.
     """
 
@@ -121,26 +136,20 @@ class _Search:
         self.uncapped = bool(np.isinf(cap_w).all())
         units = sum(len(one.arrival_s) - 1 for one in self._works)
         self._mean_j = sum(float(one.energy_j.mean(axis=0).sum()) for one in self._works) / max(units, 1)
-        self._allowed = MISSES * sum(self._due(place) for place in range(len(self._works)))
-        self.points = np.zeros((len(cap_w), len(board.parts)), np.intp)
-        self._look(np.zeros(self.points.shape))
+        self.allowed = MISSES * sum(self._due(place) for place in range(len(self._works)))
+        self.points = np.zeros((ticks, len(board.parts)), np.intp)
+        rest = replay(board, scenario, self.points[:1], np.zeros((1, len(board.parts))), TICK_S)
+        self._seen = Replay(*(np.repeat(values, ticks, axis=0) for values in rest))
 
-    def solve(self, price: float, *, capped: bool = True) -> _Solved:
+    def solve(self, price: float, *, capped: bool = True, tolerance: float = _FINE) -> _Solved:
         """The cheapest ways of all streams when each late unit costs `price` energies of a unit."""
         late_j, split, times_s = price * self._mean_j, self._split, self._times_s
         before, judged = [], []
         for place, one in enumerate(self._works):
-            costs = self._costs(place, late_j, capped)
+            costs = self._costs(place, late_j, capped, tolerance)
             before.append(cheapest(one, State(0, 0.0), times_s[: split + 1], costs.of(slice(None, split))))
             judged.append(cheapest(one, before[-1].end, times_s[split:], costs.of(slice(split, None))))
         return _Solved(before, judged, late_j)
-
-    def best(self, tried: Mapping[float, _Solved]) -> float:
-        """The price with the cheapest solution that is not late too often; else with the one least often."""
-        punctual = [price for price, solved in tried.items() if solved.late <= self._allowed]
-        if punctual:
-            return min(punctual, key=lambda price: tried[price].cost)
-        return min(tried, key=lambda price: tried[price].late)
 
     def learn(self, solved: _Solved) -> None:
         """Take over a solution: what it draws, how warm it gets."""
@@ -150,25 +159,32 @@ class _Search:
             busy_w[:, stream.domain] = np.concatenate([before.busy_j, judged.busy_j]) / TICK_S
         self._look(busy_w)
 
-    def gap_j(self, chosen: _Solved, free: Mapping[float, _Solved]) -> float:
+    def gap_j(self, chosen: _Solved, free: Sequence[_Solved]) -> float:
         """How far above the least a solution may be, at the meter.
 
-        Units that may be carried into the time judged count as if they had cost nothing.
+        Units that may be carried into the time judged count as if they had cost nothing. What is late more
+        often than allowed is compared to what is late as often.
 
         Args:
             free: solutions without cap.
         """
         from_s = self._times_s[self._split]
         carried = sum(int(((one.arrival_s < from_s) & (one.due_s >= from_s)).sum()) for one in self._works)
-        least = max(solved.least(self._allowed) for solved in free.values())
+        late = max(self.allowed, chosen.late)
+        least = max(solved.least(late) for solved in free)
         return max(chosen.cost - least, 0.0) + carried * self._done_j()
 
+    @property
+    def energy_j(self) -> float:
+        """At the meter, in the time judged."""
+        return float(self._seen.meter_w[self._split :].sum()) * TICK_S
+
     def _look(self, busy_w: Array) -> None:
-        self._seen: Replay = replay(self._board, self._scenario, self.points, busy_w, TICK_S)
+        self._seen = replay(self._board, self._scenario, self.points, busy_w, TICK_S)
         limits_c = np.array([part.limit_c for part in self._board.parts])
         self.too_hot = bool((self._seen.junction_c[self._split :] > limits_c).any())
 
-    def _costs(self, place: int, late_j: float, capped: bool) -> Costs:
+    def _costs(self, place: int, late_j: float, capped: bool, tolerance: float) -> Costs:
         """Of a stream, in joules at the meter."""
         domain = self._scenario.streams[place].domain
         part, one = self._board.parts[domain], self._works[place]
@@ -184,7 +200,7 @@ class _Search:
             over_share=_OVER,
             late_j=late_j,
             done_j=self._done_j(),
-            tolerance_j=_TOLERANCE * tick_j,
+            tolerance_j=tolerance * tick_j,
         )
 
     def _done_j(self) -> float:
