@@ -142,16 +142,15 @@ def test_groups_that_have_a_quota_are_found(tmp_path: Path, quota: str, count: i
 
 @pytest.mark.skipif(bool(obstacle()), reason=obstacle())
 def test_the_kernel_keeps_a_busy_process_to_its_quota() -> None:
-    with own_group() as directory:
-        sensor = CgroupSensor(Host(), CgroupOptions(group=directory.name))
+    with own_group() as group:
+        sensor = CgroupSensor(Host(), CgroupOptions(group=group.name))
         sensor.open()
         (quota,) = sensor.actuators()
         assert quota.get() == 1.0
         quota.set(0.1)
         assert quota.get() == pytest.approx(0.1, abs=quota.info.step)
         with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
-            for group in {directory, Path(str(directory).replace("/cpu/", "/cpuacct/"))}:
-                (group / "cgroup.procs").write_text(str(busy.pid))
+            group.take(busy.pid)
             sensor.read()
             time.sleep(1.0)
             read = dict(
@@ -162,8 +161,9 @@ def test_the_kernel_keeps_a_busy_process_to_its_quota() -> None:
                 )
             )
             busy.kill()
+        assert group.quota == pytest.approx(0.1)
         quota.set(1.0)
-        assert quota.get() == 1.0
+        assert quota.get() == group.quota == 1.0
         sensor.close()
     found = {name: value for name, value in read.items() if not isinstance(value, Fault)}
     assert found.keys() == read.keys()
