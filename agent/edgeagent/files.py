@@ -12,8 +12,11 @@ from edgeagent_sdk.errors import EdgeError
 
 
 @contextmanager
-def whole_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
+def whole_file(path: Path, *, replace: bool = False, lasting: bool = True) -> Iterator[TextIO]:
     """A text file that appears at `path` once the block has ended without an error.
+
+    Args:
+        lasting: it is on the disk by then. One that only matters until the machine restarts need not be.
 
     Raises:
         EdgeError: it exists and `replace` is not set, or it cannot be written.
@@ -25,7 +28,8 @@ def whole_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
         with draft.open("w", encoding="utf-8") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
         raise EdgeError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from None

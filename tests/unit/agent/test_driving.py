@@ -92,7 +92,12 @@ def test_it_is_driven_within_its_limits(desk: Desk, asked: float, held: float) -
 def test_the_disk_is_written_once(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Any] = []
     put = Originals.put
-    monkeypatch.setattr(Originals, "put", lambda *args, **more: (written.append(args), put(*args, **more)))
+
+    def watched(*args: Any, **more: Any) -> None:
+        written.append(args)
+        put(*args, **more)
+
+    monkeypatch.setattr(Originals, "put", watched)
     drive = handle(desk)
     for value in (200.0, 210.0, 220.0, 230.0):
         drive.drive(value)

@@ -187,3 +187,16 @@ def test_a_board_without_scaled_clocks(tmp_path: Path) -> None:
     assert list(DevfreqSensor.discover(Host(tmp_path))) == []
     with pytest.raises(DriverError, match="no device with a scaled clock"):
         DevfreqSensor(Host(tmp_path), Options()).open()
+
+
+def test_while_the_kernel_cools_a_cpu_s_limit_is_what_was_set(tmp_path: Path) -> None:
+    """The file then shows the kernel's own bound, which goes by itself."""
+    cooling = "sys/class/thermal/cooling_device0"
+    tree = TREE | {f"{cooling}/type": "cpufreq-cpu0", f"{cooling}/cur_state": "0"}
+    limit = actuator(opened(tmp_path, CpufreqSensor, tree), "policy0-max")
+    file, state = tmp_path / POLICY / "scaling_max_freq", tmp_path / cooling / "cur_state"
+    limit.set(2e9)
+    for cooled, shown, holds in (("2", 1.2e9, 2e9), ("2", 2.4e9, 2.4e9), ("0", 1.2e9, 1.2e9)):
+        state.write_text(cooled)
+        file.write_text(f"{shown / 1e3:.0f}")
+        assert limit.get() == holds

@@ -196,6 +196,16 @@ def _cpus(host: Host, drive: Drive) -> list[int]:
     return [int(word) for word in words if word.isdigit()]
 
 
+def idle_governor(host: Host, drive: Drive) -> str:
+    """The kernel's governor that never uses the bound of this clock; empty if it does.
+
+    ``powersave`` stays at the lowest clock, but for drivers that choose by themselves and only call it so.
+    """
+    policy = host.path(_POLICIES) / drive.info.name.removesuffix("-max")
+    chooses = text(policy / "scaling_driver") in ("intel_pstate", "amd-pstate-epp", "amd-pstate")
+    return "powersave" if text(policy / "scaling_governor") == "powersave" and not chooses else ""
+
+
 def _temperature(
     host: Host, kind: Kind, drives: Sequence[Drive], cpus: frozenset[int], readings: Readings
 ) -> str:

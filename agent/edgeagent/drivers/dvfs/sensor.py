@@ -10,7 +10,7 @@ from typing import Any
 from edgeagent.drivers.dvfs.cap import PowerCap
 from edgeagent.drivers.dvfs.constraint import Constraint
 from edgeagent.drivers.dvfs.domain import SteeredDomain
-from edgeagent.drivers.dvfs.find import places, power
+from edgeagent.drivers.dvfs.find import idle_governor, places, power
 from edgeagent.drivers.dvfs.memory import Memory
 from edgeagent.drivers.dvfs.options import DvfsOptions
 from edgeagent.drivers.dvfs.workloads import Workloads, on_domains
@@ -73,6 +73,7 @@ class DvfsSensor(Sensor):
         self._domains = [
             SteeredDomain(self.host, place, insist=insist, yield_s=options.yield_s) for place in found
         ]
+        self._warn_of_idle()
         self._bind(readings)
         _wait(lambda: all(domain.readable for domain in self._domains), deadline_s)
         self._govern(Machine(tuple(domain.described for domain in self._domains)))
@@ -144,6 +145,16 @@ class DvfsSensor(Sensor):
         for domain in self._domains:
             domain.bind(readings)
         self._power = power(self.options, readings)
+
+    def _warn_of_idle(self) -> None:
+        """Tell of clocks that the kernel keeps lowest whatever is decided."""
+        for drive in (drive for domain in self._domains for drive in domain.place.drives):
+            if governor := idle_governor(self.host, drive):
+                words = (
+                    f"{drive.device}/{drive.info.name} has no effect under the kernel's governor {governor}; "
+                    "set scaling_governor to schedutil or performance"
+                )
+                self._news.append(Occurrence("clock-idle", words, Severity.WARNING))
 
     def _govern(self, machine: Machine) -> None:
         try:

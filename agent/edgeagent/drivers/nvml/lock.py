@@ -35,7 +35,7 @@ class Lock:
         """Know of a lock; to be called before it is taken. Raises DriverError: then it must not be."""
         if self._path:
             try:
-                with whole_file(self._path, replace=True) as draft:
+                with whole_file(self._path, replace=True, lasting=False) as draft:
                     draft.write(msgspec.json.encode(_Saved(self._boot_id, limit_mhz)).decode())
             except EdgeError as error:
                 raise DriverError(f"the lock of the clocks cannot be noted first: {error}") from None

@@ -304,6 +304,19 @@ def test_while_the_kernel_cools_nothing_is_begun(tmp_path: Path, clock: Clock) -
     assert bus.wheels[0].told
 
 
+@pytest.mark.parametrize(
+    ("kernel_governor", "kernel_driver", "told"),
+    [("powersave", "cpufreq-dt", 1), ("powersave", "intel_pstate", 0), ("schedutil", "cpufreq-dt", 0)],
+)
+def test_a_kernel_governor_that_never_uses_the_bound_is_told(
+    tmp_path: Path, kernel_governor: str, kernel_driver: str, told: int
+) -> None:
+    policy0 = "sys/devices/system/cpu/cpufreq/policy0"
+    files = {"scaling_governor": kernel_governor, "scaling_driver": kernel_driver}
+    root = tree(tmp_path, {f"{policy0}/{name}": content for name, content in files.items()})
+    assert [event.kind for event in news(opened(two_clusters(), root))] == ["clock-idle"] * told
+
+
 def test_the_cap_is_a_lease_that_ends(clock: Clock) -> None:
     bus = two_clusters()
     made = opened(bus, cap_w=20.0)
