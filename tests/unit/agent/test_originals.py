@@ -470,6 +470,7 @@ def test_a_device_put_in_anothers_place_at_a_reload_gets_nothing_either(tmp_path
         desk.reload(unit(first, Address()))
         wait_until(lambda: first.value == 300.0, "the first one is back")
         wait_until(lambda: not file(tmp_path).exists(), "it is settled")
+        wait_until(lambda: bool(desk.devices.sampler("psu").actuators), "it is open again")
         assert desk.cap(210.0).outcome is Outcome.APPLIED
 
 
