@@ -199,5 +199,7 @@ def test_a_built_in_model_knows_its_channels_and_keeps_what_it_learns(
     with responder(broker.url) as taken, machine.agent() as agent:
         wait_until(lambda: len(values(taken, "soon", "chip0.temp1.0.5s.high")) > 2, "a forecast", 60.0)
         assert values(taken, "soon", "chip0.temp1.0.5s")[-1] == pytest.approx(40.007, abs=0.1)
-        agent.stop()
+        [model] = models(agent)
+        for pid in (model, agent.pid):  # as systemd does it
+            os.kill(pid, signal.SIGTERM)
         wait_until(lambda: bool([*(machine.home / "state").glob("model-*.npz")]), "what it has learned")
