@@ -36,7 +36,7 @@ def confine(memory_bytes: int) -> None:
     Args:
         memory_bytes: what it may write to at most (RLIMIT_DATA: heap, private mappings, stacks of threads).
     """
-    # A terminal's Ctrl-C and systemd's SIGTERM reach all processes: this one ends when the agent has let go of it.
+    # Ctrl-C and systemd's SIGTERM reach all processes: this one ends when the agent has let go of it.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))

@@ -81,12 +81,12 @@ class News(NamedTuple):
 
 
 class Output(NamedTuple):
-    """A channel that a built-in model proposes: where its value is among the outputs, flattened."""
+    """A channel that a built-in model proposes: its value is number `place` of an output, flattened."""
 
     channel: str
     quantity: str
     tensor: str
-    index: int
+    place: int
     description: str = ""
 
 

@@ -139,5 +139,5 @@ def _wanted(host: Host, options: ModelOptions) -> dict[str, Any]:
 
 
 def _keys(proposed: Output) -> OutputKeys:
-    channel, quantity, tensor, index, description = proposed
-    return OutputKeys(channel=channel, quantity=quantity, tensor=tensor, index=index, description=description)
+    channel, quantity, tensor, place, description = proposed
+    return OutputKeys(channel=channel, quantity=quantity, tensor=tensor, index=place, description=description)

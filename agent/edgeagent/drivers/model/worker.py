@@ -66,7 +66,7 @@ class Served:
         self.proposed: list[Output] = []
         if isinstance(self.model, Proposes) and not wanted["outputs"]:
             self.proposed = list(self.model.proposed())
-        self._picks = [(each.tensor, each.index) for each in self.proposed] or wanted["outputs"]
+        self._picks = [(each.tensor, each.place) for each in self.proposed] or wanted["outputs"]
         self._arrange: Arrangement | None = None
         if wanted["inputs"]:
             self._arrange = arrangement(

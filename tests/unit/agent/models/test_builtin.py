@@ -50,7 +50,7 @@ def test_forecasts_are_channels_with_the_ends_of_their_intervals() -> None:
     model = Forecast(setup(_SMALL), clock)
     assert isinstance(model, Proposes) and isinstance(model, Keeps)
     proposed = model.proposed()
-    assert [(each.channel, each.quantity, each.tensor, each.index) for each in proposed[3:9]] == [
+    assert [(each.channel, each.quantity, each.tensor, each.place) for each in proposed[3:9]] == [
         ("host.cpu.5s", "utilization", "forecast", 4),
         ("host.cpu.5s.low", "utilization", "low", 4),
         ("host.cpu.5s.high", "utilization", "high", 4),

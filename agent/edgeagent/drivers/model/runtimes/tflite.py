@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -35,14 +35,17 @@ class Scale(NamedTuple):
         """What they stand for."""
         import numpy as np
 
-        return (integers.astype(np.float32) - self.zero) * np.float32(self.factor)
+        numbers: NDArray[Any] = (integers.astype(np.float32) - self.zero) * np.float32(self.factor)
+        return numbers
 
     def integers(self, numbers: NDArray[Any], dtype: Any) -> NDArray[Any]:
         """The nearest that there are."""
         import numpy as np
 
         bounds = np.iinfo(dtype)
-        return np.clip(np.rint(numbers / self.factor) + self.zero, bounds.min, bounds.max).astype(dtype)
+        whole: NDArray[Any] = np.rint(numbers / self.factor) + self.zero
+        nearest: NDArray[Any] = np.clip(whole, bounds.min, bounds.max).astype(dtype)
+        return nearest
 
 
 class TfliteModel:
@@ -70,8 +73,8 @@ class TfliteModel:
 
     def operators(self) -> Sequence[str]:
         """As the interpreter's own tools ask for them; a runtime that does not tell has none."""
-        details = getattr(self._interpreter, "_get_ops_details", list)()
-        return [str(each["op_name"]) for each in details if each["op_name"] != "DELEGATE"]
+        tell: Callable[[], list[dict[str, Any]]] = getattr(self._interpreter, "_get_ops_details", list)
+        return [each["op_name"] for each in tell() if each["op_name"] != "DELEGATE"]
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         """One inference."""
