@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from edgeagent_hil.dvfs.boards import Board, board
+from edgeagent_hil.dvfs.clairvoyant import Clairvoyant
 from edgeagent_hil.dvfs.contestants import CLAIRVOYANT, contestant
 from edgeagent_hil.dvfs.judge import Score, judge
 from edgeagent_hil.dvfs.scenario import Scenario
@@ -60,6 +61,7 @@ class Result(msgspec.Struct, frozen=True):
     Attributes:
         ratio: its energy for a unit to the clairvoyant's; None if that one did not run.
         note: what one must know of the scenario.
+        proof: of the clairvoyant: how near to the least it is proved to be.
     """
 
     board: str
@@ -68,6 +70,7 @@ class Result(msgspec.Struct, frozen=True):
     score: Score
     ratio: float | None
     note: str
+    proof: str
     track: Track
 
 
@@ -91,7 +94,9 @@ def _play(case: Case) -> list[Result]:
     """All governors of one case; they meet the same future."""
     plant = board(case.board)
     future = scenario(case.workload, plant, seed=case.seed, duration_s=case.duration_s, data=case.data)
-    runs = {name: _run(name, plant, future) for name in case.governors}
+    runs, proofs = {}, {}
+    for name in case.governors:
+        runs[name], proofs[name] = _run(name, plant, future)
     scores = {name: judge(done) for name, done in runs.items()}
     least_j = scores[CLAIRVOYANT].unit_j if CLAIRVOYANT in scores else None
     return [
@@ -102,17 +107,24 @@ def _play(case: Case) -> list[Result]:
             score=scores[name],
             ratio=scores[name].unit_j / least_j if least_j else None,
             note=future.note,
+            proof=proofs[name],
             track=_track(done),
         )
         for name, done in runs.items()
     ]
 
 
-def _run(name: str, plant: Board, future: Scenario) -> Run:
-    """One run; what a governor from elsewhere does wrong is told as its mistake. Raises EdgeError."""
+def _run(name: str, plant: Board, future: Scenario) -> tuple[Run, str]:
+    """One run, and the proof of a clairvoyant; what a governor does wrong is told as its own mistake.
+
+    Raises:
+        EdgeError: it did something wrong.
+    """
     make = contestant(name)
     try:
-        return run(plant, future, make(plant, future))
+        governor = make(plant, future)
+        proof = governor.optimum.proof if isinstance(governor, Clairvoyant) else ""
+        return run(plant, future, governor), proof
     except EdgeError:
         raise
     except Exception as error:

@@ -125,6 +125,8 @@ def _shown(groups: Iterator[list[Result]], as_json: bool) -> list[Result]:
             if group[0].note:
                 print(group[0].note)
             show(map(_row, group), _COLUMNS, as_json=False)
+            for result in filter(lambda result: result.proof, group):
+                print(f"The limit is {result.proof}.")
     if as_json:
         show(_json(done), (), as_json=True)
     return done
