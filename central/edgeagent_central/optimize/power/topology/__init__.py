@@ -1,0 +1,1 @@
+"""The topology file: a site's power tree, its servers, and how they are reached."""
