@@ -29,6 +29,13 @@ class Target(NamedTuple):
         value = self.drive.state.value
         return value is not None and value <= self.value + max(self.drive.info.step, 1e-9 * abs(self.value))
 
+    @property
+    def trouble(self) -> str:
+        """Why it may not be there."""
+        state = self.drive.state
+        seen = "its device does not answer" if state.value is None else f"it was last seen at {state.value:g}"
+        return state.fault or seen
+
 
 class Actions:
     """Those of all guards."""
@@ -69,7 +76,7 @@ class Actions:
     def disobeyed(self, guard: GuardConfig, now_s: float) -> Mapping[str, str]:
         """Which of a guard's actions have not shown in time, and why."""
         return {
-            target.name: target.drive.state.fault or "its device does not answer"
+            target.name: target.trouble
             for target in self.targets(guard)
             if not target.obeyed and now_s - self._since_s.get(target.name, now_s) > _EFFECT_S
         } | {pattern: "there is no such actuator" for pattern in guard.actions if not self._found(pattern)}

@@ -241,3 +241,42 @@ def test_every_key_is_documented() -> None:
     assert "top-level zone, e.g. intel-rapl:0; its parts come with it (driver powercap)" in [
         row["meaning"] for row in rows if row["key"] == "device[].zone"
     ]
+
+
+_GUARD = """\
+[[guard]]
+name = "heat"
+channel = "d/temperature/*"
+limit = 95
+release = 85
+actions = { "d/limit" = "lowest" }
+"""
+
+
+def test_guards_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text(DEVICE + _GUARD)
+    (guard,) = load_config(path).guards
+    assert (guard.name, guard.limit, guard.hold_s, guard.actions) == ("heat", 95, 5.0, {"d/limit": "lowest"})
+
+
+@pytest.mark.parametrize(
+    ("text", "complaints"),
+    [
+        (_GUARD.replace("release = 85\n", ""), ["5: guard[0].release: is missing"]),
+        (
+            _GUARD.replace("85", "95"),
+            ["9: guard[0].release: must be below the limit, 95, or it comes and goes for ever"],
+        ),
+        (_GUARD.replace("d/temp", "e/temp"), ["7: guard[0].channel: no [[device]] is named 'e'; known: d"]),
+        (
+            _GUARD.replace('"lowest"', '"low"'),
+            ['10: guard[0].actions."d/limit": must be a number or "lowest", not "low"'],
+        ),
+        (_GUARD + _GUARD, ["12: guard[1].name: 'heat' is taken by an earlier guard"]),
+        (_GUARD.replace('"heat"', '"Heat"'), [f"6: guard[0].name: guard 'Heat': {NAME}; 'heat' would do"]),
+        ("[guard]\n", ["5: guard: must be tables [[guard]], one for each guard"]),
+    ],
+)
+def test_mistakes_in_guards_are_found_in_their_line(tmp_path: Path, text: str, complaints: list[str]) -> None:
+    assert problems(tmp_path, DEVICE + text) == complaints
