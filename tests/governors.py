@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from math import inf
 from typing import Any
@@ -65,4 +66,17 @@ class Raising(Careful):
         Raising.ticks += 1
         if Raising.ticks % 5 == 0:
             raise ZeroDivisionError("nobody has thought of this")
+        return super().decide(seen)
+
+
+class Hanging(Careful):
+    """Takes a minute for its fifth decision."""
+
+    ticks = 0
+
+    def decide(self, seen: Observation) -> Decision:
+        """At last."""
+        self.ticks += 1
+        if self.ticks == 5:
+            time.sleep(60)
         return super().decide(seen)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from edgeagent_sdk import hints
 from edgeagent_sdk.messages import Outcome
 from tests.integration.cli import edgeagent
 from tests.services import spawn, wait_until
@@ -172,6 +174,33 @@ def test_status_tells_the_last_decision(made: Node) -> None:
         assert told["device"] == "governor" and told["why"] and told["expected"]["power_w"] > 0
         assert [row["name"] for row in told["domains"]] == ["policy0", "policy1"]
         assert told["domains"][1]["sensors"]["temperature"] == ["heat/temperature/big-thermal"]
+
+
+def test_a_workload_that_tells_its_deadline_is_seen_and_served(
+    made: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its work takes as long as the clock of the twin makes it, in real time."""
+    monkeypatch.setenv("EDGEAGENT_HINTS", str(made.home / "state/hints"))
+    with (
+        made.agent("edge", 'sessions = ["camera"]'),
+        hints.session("camera", deadline_ms=60, domains=["policy1"]) as session,
+    ):
+        until_s = time.monotonic() + 20.0
+        while "latency/camera" not in made.latest or made.latest.get("count/units", 0) < 60:
+            assert time.monotonic() < until_s, "its units are not counted"
+            with session.unit():
+                time.sleep(0.020 * FOUND_KHZ["policy1"] / max(made.limits_khz["policy1"], _LOW_KHZ))
+            time.sleep(0.05)
+        (row,) = made.explained()["sessions"]
+        assert (row["name"], row["domains"], row["deadline_s"]) == ("camera", ["policy1"], 0.06)
+        assert row["units"] >= 60 and row["expected_s"] > 0.01 and row["latency_s"] > 0.01
+        assert "camera" in edgeagent("dvfs", "status", "--config", made.config).out
+
+
+def test_a_governor_that_hangs_is_let_go_of(made: Node) -> None:
+    with made.agent("tests.governors:Hanging"):
+        wait_until(lambda: made.told("stale"), "nothing is read any more")
+        wait_until(made.restored, "what was found is back")
 
 
 def test_status_of_an_agent_without_a_governor_and_of_none(made: Node) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -323,3 +324,23 @@ def test_what_it_was_found_at_is_not_lifted(desk: Desk) -> None:
     drive.drive(490.0)
     at(desk, FOUND)
     assert drive.state.met == 0
+
+
+def test_a_disk_that_hangs_holds_up_neither_who_drives_nor_the_control(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, put = threading.Event(), Originals.put
+
+    def hung(*args: Any, **more: Any) -> None:
+        free.wait(10)
+        put(*args, **more)
+
+    monkeypatch.setattr(Originals, "put", hung)
+    drive, begun = handle(desk), time.monotonic()
+    for value in (200.0, 210.0, 220.0):
+        drive.drive(value)
+    assert time.monotonic() - begun < 0.5
+    time.sleep(0.5)
+    assert desk.world.value == FOUND and desk.control.silent_s < 0.4
+    free.set()
+    at(desk, 220.0)
