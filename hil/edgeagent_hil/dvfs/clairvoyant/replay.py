@@ -34,10 +34,10 @@ def replay(board: Board, scenario: Scenario, points: Indices, busy_w: Array, tic
         points, busy_w: shape (t, p); the latter is what a part draws for being busy.
         tick_s: no longer than the plant's own steps of temperature.
     """
-    plant = Plant(board, scenario.ambient_c.at(0.0), scenario.fouling.at(0.0))
-    core_w = np.array(
-        [[part.core_w[k] for k in row] for part, row in zip(board.parts, points.T, strict=True)]
-    ).T
+    plant = Plant(board, scenario.ambient_c.at(0.0), scenario.fouling.at(0.0), scenario.before)
+    core_w = np.stack(
+        [np.array(part.core_w)[row] for part, row in zip(board.parts, points.T, strict=True)], axis=1
+    )
     active = busy_w / core_w
     asleep = [0.0] * len(board.parts)
     junction_c, part_w, meter_w = [], [], []

@@ -138,6 +138,7 @@ def test_nobody_who_keeps_the_deadlines_uses_less(name: str) -> None:
     limit = judge(run(machine, future, governor))
     assert (limit.misses, limit.over_limit_s, limit.over_cap_s) == (0, 0, 0)
     assert 0 <= governor.optimum.gap_j < 0.02 * limit.energy_j
+    assert governor.optimum.energy_j == pytest.approx(limit.energy_j, rel=1e-4)
     for rival in BASELINES:
         score = judge(run(machine, future, contestant(rival)(machine, future)))
         assert score.misses > 0.01 or score.unit_j > limit.unit_j, rival
