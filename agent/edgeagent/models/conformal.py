@@ -53,6 +53,7 @@ class Bands:
         self.judged: Array = np.zeros(shape)
         self.errors: Array = np.full((*shape, memory), np.nan)
         self._at: NDArray[np.int64] = np.zeros((), np.int64)
+        self.margin: Array = np.full(shape, np.inf)
         self.restore()
 
     @property

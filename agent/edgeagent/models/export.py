@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeagent.models.moments import Array
-from edgeagent.models.onnxfile import Node, model
+from edgeagent.models.onnxfile import Node, Tensor, model
 
 
 def forecast_onnx(weights: Array, margin: Array) -> bytes:
@@ -17,7 +17,7 @@ def forecast_onnx(weights: Array, margin: Array) -> bytes:
     """
     channels, lags, horizon = weights.shape
     wide = np.minimum(margin, np.finfo(np.float32).max).astype(np.float32)
-    constants = {
+    constants: dict[str, Tensor] = {
         "weights": weights.astype(np.float32),
         "margin": wide,
         "newest": np.array([lags - 1], np.int64),

@@ -19,6 +19,8 @@ from edgeagent.models.anomaly.tail import Tail
 from edgeagent.models.anomaly.words import Words
 from edgeagent.models.moments import Array
 
+Flags = NDArray[np.bool_]
+
 #: Paces of the past that a channel may follow, in samples.
 _PACES: Final = (8.0, 60.0)
 
@@ -108,14 +110,14 @@ class Relation:
         scaled = self._scale.of(np.stack([values, *self._paced]))[:, self._causes].T
         return np.concatenate([np.ones((len(scaled), 1)), scaled], axis=1)
 
-    def _learn(self, normal: Array, error: Array, features: Array) -> None:
+    def _learn(self, normal: Flags, error: Array, features: Array) -> None:
         self._fits.learn(np.where(normal[:, None], features, 0.0), np.where(normal, error, 0.0), normal)
         self._judged += normal
         settled = normal & (self._judged > _LEAST / 2)
         pace = np.minimum(np.maximum(self._judged - _LEAST / 2, 1.0), _MEMORY)
         self._unexplained += np.where(settled, error**2 - self._unexplained, 0.0) / pace
 
-    def _of_best(self, ratio: Array, ready: Array, blamed: NDArray[np.bool_]) -> Array:
+    def _of_best(self, ratio: Array, ready: Flags, blamed: Flags) -> Array:
         """For each channel the ratio of the cause that leaves the least unexplained.
 
         A channel whose cause is blamed is not to blame; of two that are each other's cause, the one is

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeagent.models.moments import Array
 
@@ -32,7 +33,7 @@ class Rls:
         expected: Array = np.einsum("fk,fk->f", features, self.weights)
         return expected
 
-    def learn(self, features: Array, error: Array, which: Array) -> None:
+    def learn(self, features: Array, error: Array, which: NDArray[np.bool_]) -> None:
         """Take the errors of `expect` at `features`, for the fits in `which`."""
         gain = np.einsum("fjk,fk->fj", self._spread, features)
         room = self._keep + np.einsum("fk,fk->f", features, gain)

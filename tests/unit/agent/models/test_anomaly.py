@@ -121,7 +121,11 @@ def test_recursive_least_squares_is_batch_least_squares(seed: int, features: int
 def test_a_bound_is_passed_as_rarely_as_was_asked(heavy: bool) -> None:
     """At a risk of 1e-4: 20 passes of 200,000 are meant, and more than 60 or a bound far away are not."""
     rng = np.random.default_rng(2)
-    draw = (lambda n: np.abs(rng.standard_t(5, n))) if heavy else (lambda n: np.abs(rng.normal(size=n)))
+
+    def draw(count: int) -> np.ndarray:
+        drawn: np.ndarray = np.abs(rng.standard_t(5, count) if heavy else rng.normal(size=count))
+        return drawn
+
     tail = Tail(1, risk=1e-4)
     for value in draw(3000):
         tail.learn(np.array([value]))

@@ -51,5 +51,5 @@ def test_the_driver_takes_the_file_like_any_other(tmp_path: Path) -> None:
     window = np.array([[[1, 2, 3, 40], [5, 6, 7, 80]]], np.float32)
     forecast, low, high = model.run([window])
     np.testing.assert_allclose(forecast[0], [[40] * 3, [80] * 3])
-    np.testing.assert_allclose(low[0], [[39, 38, 37], [79.5] * 3])
-    np.testing.assert_allclose(high[0], [[41, 42, 43], [80.5] * 3])
+    np.testing.assert_allclose(low[0], np.array([[39, 38, 37], [79.5, 79.5, 79.5]]))
+    np.testing.assert_allclose(high[0], np.array([[41, 42, 43], [80.5, 80.5, 80.5]]))
