@@ -19,6 +19,9 @@ from edgeagent_sdk.errors import DriverError
 #: A driven actuator is read back, and held again where the device forgets, this often at least.
 _REFRESH_S = 1.0
 
+#: An order that is not back by then hangs in the device's driver.
+_HANGS_S = 2.0
+
 #: The first pause after a refusal; each further one is twice as long.
 _RETRY_S = 1.0
 
@@ -92,6 +95,7 @@ class Driving:
         self._known: tuple[float, ...] = ()
         self._sent: float | None = None
         self._again_ns: float = 0.0
+        self._back_ns = 0.0
         self._pause_s = _RETRY_S
         self._seen = Driven()
         self._waiting: list[Then] = []
@@ -151,6 +155,11 @@ class Driving:
         return 0.0 if moved or self._waiting else inf if left_to_another else self._again_ns
 
     @property
+    def late_ns(self) -> float:
+        """When the order that is with the device will have taken too long; infinite if there is none."""
+        return self._back_ns if self.busy and not self._seen.fault else inf
+
+    @property
     def until_ns(self) -> float:
         """When the next wish lapses."""
         return min((wish.until_ns for wish in self._wishes.values()), default=inf)
@@ -160,6 +169,7 @@ class Driving:
         self.begun = self.busy = True
         self._sent = self.wanted
         self._again_ns = now_ns + _REFRESH_S * 1e9
+        self._back_ns = now_ns + _HANGS_S * 1e9
         return Order(self._sent, self._known, self._insist, urgent=GUARD in self._wishes)
 
     def done(self, order: Order, result: Result, now_ns: int) -> str:
@@ -180,6 +190,10 @@ class Driving:
         if order.met is None or order.insist:
             self._known = (result.value, order.value)
         return "again" if before else ""
+
+    def hangs(self, why: str) -> None:
+        """The order that is with the device does not come back."""
+        self._seen = self._seen._replace(fault=why)
 
     def saw(self, result: Result) -> None:
         """What it was found at by a lease, which keeps it at what is wanted."""

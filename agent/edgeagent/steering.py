@@ -68,6 +68,8 @@ class Steering:
             else:
                 driving.wish(LEASE, lent, now_ns)
             driving.lapse(now_ns)
+            if driving.late_ns <= now_ns:
+                self._hangs(driving)
             if not driving.driven:
                 if driving.begun and not driving.busy:
                     driving.forget()
@@ -77,7 +79,7 @@ class Steering:
 
     def next_ns(self, held: Collection[Key]) -> float:
         """When `turn` is to come at the latest."""
-        moments = [driving.until_ns for driving in self._drivings.values()]
+        moments = [min(driving.until_ns, driving.late_ns) for driving in self._drivings.values()]
         moments += [driving.due_ns for key, driving in self._drivings.items() if key not in held]
         return min(moments, default=float("inf"))
 
@@ -122,8 +124,11 @@ class Steering:
         return ended
 
     def opened(self, device: str) -> None:
-        """It has been opened, perhaps anew."""
+        """It has been opened, perhaps anew: what hangs in its old thread is waited for no longer."""
         self._shut.discard(device)
+        for key, driving in self._drivings.items():
+            if key.device == device:
+                driving.busy = False
 
     def _send(self, driving: Driving, now_ns: int) -> None:
         order = driving.order(now_ns)
@@ -139,6 +144,11 @@ class Steering:
         elif news:
             words = f"cannot be driven to {order.value:g}: {news}; tried again, with growing pauses"
             self._tell(driving.key, "actuator-fault", words, Severity.ERROR)
+
+    def _hangs(self, driving: Driving) -> None:
+        driving.hangs("its driver hangs")
+        words = "is not at what it is driven to, or nobody knows: its driver hangs"
+        self._tell(driving.key, "actuator-fault", words, Severity.ERROR)
 
     def _tell(self, key: Key, kind: str, words: str, severity: Severity) -> None:
         data = {"actuator": key.actuator}

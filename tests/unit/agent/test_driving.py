@@ -344,3 +344,18 @@ def test_a_disk_that_hangs_holds_up_neither_who_drives_nor_the_control(
     assert desk.world.value == FOUND and desk.control.silent_s < 0.4
     free.set()
     at(desk, 220.0)
+
+
+def test_a_driver_that_hangs_is_told_and_driven_on_afterwards(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_HANGS_S", 0.2)
+    drive = handle(desk)
+    desk.world.free.clear()
+    drive.drive(200.0)
+    wait_until(lambda: drive.state.fault == "its driver hangs", "it is told")
+    drive.drive(210.0)
+    desk.world.free.set()
+    at(desk, 210.0)
+    wait_until(lambda: not drive.state.fault, "it is told")
+    assert desk.reports.kinds[:2] == ["actuator-fault", "actuator-recovered"]

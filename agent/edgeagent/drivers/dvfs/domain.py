@@ -53,9 +53,9 @@ class SteeredDomain:
         place = self.place
         return Domain(place.name, place.opps_hz, place.cores, place.limit_c)
 
-    def bind(self, readings: Readings) -> None:
+    def bind(self, place: Place, readings: Readings) -> None:
         """Find the channels that tell of it; devices have come or gone."""
-        place = self.place
+        self.place = place
         patterns = {key: getattr(place, key) for key in ("clock", "busy", "temperature", "power")}
         self._sources = {key: readings.find(pattern) if pattern else () for key, pattern in patterns.items()}
 

@@ -25,6 +25,9 @@ from edgeagent_sdk.messages import Severity
 _PATIENCE_S = 3.0
 _LOOK_S = 0.05
 
+#: Decisions that come so late are told of.
+_SLOW_S = 2.0
+
 _NOTHING = Decision((), "nothing has been decided yet")
 
 
@@ -43,6 +46,8 @@ class DvfsSensor(Sensor):
         self._domains: list[SteeredDomain] = []
         self._governor: Governor | None = None
         self._memory: Memory | None = None
+        self._machine: Machine | None = None
+        self._slow = False
         self._power: Sequence[Source] = ()
         self._workloads = Workloads()
         self._constraint = Constraint()
@@ -68,23 +73,23 @@ class DvfsSensor(Sensor):
         deadline_s = time.monotonic() + _PATIENCE_S
         _wait(lambda: not readings.waiting("*/*/*"), deadline_s)
         options = self.options
-        found = places(self.host, options, actuators, readings)
         insist = options.on_fight == "insist"
         self._domains = [
-            SteeredDomain(self.host, place, insist=insist, yield_s=options.yield_s) for place in found
+            SteeredDomain(self.host, place, insist=insist, yield_s=options.yield_s)
+            for place in places(self.host, options, actuators, readings)
         ]
         self._warn_of_idle()
-        self._bind(readings)
+        self._bind(readings, actuators)
         _wait(lambda: all(domain.readable for domain in self._domains), deadline_s)
-        self._govern(Machine(tuple(domain.described for domain in self._domains)))
         return self._channels()
 
     def read(self) -> Sequence[Value]:
         """See, decide and drive; then what was decided, and what is expected of it."""
-        readings, _ = self._others()
+        readings, actuators = self._others()
         if readings.version != self._version:
-            self._bind(readings)
+            self._bind(readings, actuators)
         now_s = time.monotonic()
+        self._warn_of_slowness(now_s)
         self._seen = self._observe(now_s)
         self._decide(now_s)
         self._learned()
@@ -96,7 +101,8 @@ class DvfsSensor(Sensor):
             domain.let_go()
         if self._memory and isinstance(self._governor, Learning) and self._decided_s:
             self._memory.keep(self._governor.memory(), last=True)
-        self._domains, self._governor, self._memory, self._decided_s = [], None, None, 0.0
+        self._domains, self._governor, self._memory, self._machine = [], None, None, None
+        self._decided_s = 0.0
 
     def actuators(self) -> Sequence[Actuator]:
         """The power cap of the whole machine."""
@@ -140,11 +146,18 @@ class DvfsSensor(Sensor):
             raise DriverError("other devices can only be steered inside an agent", "try: edgeagent run")
         return readings, actuators
 
-    def _bind(self, readings: Readings) -> None:
+    def _bind(self, readings: Readings, actuators: Actuators) -> None:
+        """Find everything anew; devices have come or gone."""
         self._version = readings.version  # before the look: what changes meanwhile makes another
-        for domain in self._domains:
-            domain.bind(readings)
+        found = places(self.host, self.options, actuators, readings)
+        if [place.name for place in found] != [domain.place.name for domain in self._domains]:
+            raise DriverError("other clocks can be steered now: they are looked for anew", retry_s=0.1)
+        for domain, place in zip(self._domains, found, strict=True):
+            domain.bind(place, readings)
         self._power = power(self.options, readings)
+        machine = Machine(tuple(domain.described for domain in self._domains))
+        if machine != self._machine:
+            self._govern(machine)
 
     def _warn_of_idle(self) -> None:
         """Tell of clocks that the kernel keeps lowest whatever is decided."""
@@ -156,14 +169,23 @@ class DvfsSensor(Sensor):
                 )
                 self._news.append(Occurrence("clock-idle", words, Severity.WARNING))
 
+    def _warn_of_slowness(self, now_s: float) -> None:
+        """What is not driven again within some seconds is given back: an interval so long makes no sense."""
+        late_s = now_s - self._decided_s if self._decided_s else 0.0
+        if late_s > _SLOW_S and not self._slow:
+            words = f"decides {late_s:.1f} s after the last time; give it an interval_s of 0.2, or less load"
+            self._news.append(Occurrence("governor-slow", words, Severity.WARNING))
+        self._slow = late_s > _SLOW_S
+
     def _govern(self, machine: Machine) -> None:
         try:
             make = self.options.maker()
         except EdgeError as error:
             raise DriverError(str(error)) from None
-        self._governor = make(machine)
+        before = self._governor.memory() if isinstance(self._governor, Learning) else {}
+        self._governor, self._machine = make(machine), machine
         self._memory = Memory(self.host, self.options.governor, machine)
-        learned = self._memory.recall()
+        learned = before or self._memory.recall()
         if isinstance(self._governor, Learning) and learned:
             try:
                 self._governor.recall(learned)
