@@ -104,12 +104,14 @@ class Conservative:
         self._opps_hz = domain.opps_hz
         self._up_threshold, self._down_threshold = up_threshold, down_threshold
         self._freq_step, self._factor = freq_step, sampling_down_factor
-        self._wanted_hz = self._clock_hz = domain.opps_hz[-1]
+        self._wanted_hz = self._clock_hz = 0.0
         self._skipped = 0
         self._load = Load()
 
     def clock_hz(self, state: DomainState, lasted_s: float) -> float:
         """At most one step further with each sample."""
+        if not self._wanted_hz:  # it starts from what it finds
+            self._wanted_hz = self._clock_hz = at_most(self._opps_hz, state.clock_hz)
         highest_hz, lowest_hz = at_most(self._opps_hz, state.ceiling_hz), self._opps_hz[0]
         self._clock_hz = min(self._clock_hz, highest_hz)
         sample = self._load.sample(state.busy, lasted_s, SAMPLING_S)

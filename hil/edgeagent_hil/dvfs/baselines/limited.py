@@ -7,6 +7,7 @@ decides is held to it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Protocol
 
 from edgeagent_hil.dvfs.baselines.points import at_most
@@ -41,9 +42,9 @@ class Limited:
         self.tick_s = min(inner.tick_s, limiter.period_s)
         self._inner, self._limiter = inner, limiter
         self._opps_hz = [domain.opps_hz for domain in machine.domains]
-        self._ceilings_hz: Sequence[float] = [opps_hz[-1] for opps_hz in self._opps_hz]
+        self._ceilings_hz: Sequence[float] = [inf] * len(self._opps_hz)
         self._means = _Means(len(machine.domains))
-        self._inner_due_s = float("-inf")
+        self._inner_due_s = -inf
         self._decided = Decision(tuple(opps_hz[0] for opps_hz in self._opps_hz))
 
     def decide(self, seen: Observation) -> Decision:
@@ -53,19 +54,25 @@ class Limited:
             mean = seen._replace(power_w=self._means.power_w)
             self._ceilings_hz = self._limiter.ceilings_hz(mean, self._means.busy)
             self._means = _Means(len(seen.domains), seen.time_s)
+        if min(self._ceilings_hz) == inf:  # most of the time, and most of the time that a run takes
+            return self._of_inner(seen)
         lowered = tuple(
             state._replace(ceiling_hz=min(state.ceiling_hz, ceiling_hz))
             for state, ceiling_hz in zip(seen.domains, self._ceilings_hz, strict=True)
         )
-        if seen.time_s >= self._inner_due_s:
-            self._decided = self._inner.decide(seen._replace(domains=lowered))
-            self._inner_due_s = seen.time_s + self._inner.tick_s * 0.999
+        decided = self._of_inner(seen._replace(domains=lowered))
         clocks_hz = tuple(
             min(clock_hz, at_most(opps_hz, state.ceiling_hz))
-            for clock_hz, opps_hz, state in zip(self._decided.clock_hz, self._opps_hz, lowered, strict=True)
+            for clock_hz, opps_hz, state in zip(decided.clock_hz, self._opps_hz, lowered, strict=True)
         )
-        held = clocks_hz != self._decided.clock_hz
-        return Decision(clocks_hz, self._limiter.name if held else self._decided.why)
+        return Decision(clocks_hz, decided.why if clocks_hz == decided.clock_hz else self._limiter.name)
+
+    def _of_inner(self, seen: Observation) -> Decision:
+        """The inner governor's last decision, or a new one if it is due."""
+        if seen.time_s >= self._inner_due_s:
+            self._decided = self._inner.decide(seen)
+            self._inner_due_s = seen.time_s + self._inner.tick_s * 0.999
+        return self._decided
 
 
 class _Means:

@@ -1,9 +1,11 @@
 """The baselines as contestants: what a practitioner sets up on a board, ready to run.
 
-Each has the capper above it, which does nothing while no cap is set: none of them knows of caps by itself.
+None of them knows of caps by itself: where there is one, the capper stands above it.
 """
 
 from __future__ import annotations
+
+from math import inf
 
 from edgeagent_hil.dvfs.baselines.allocator import PowerAllocator
 from edgeagent_hil.dvfs.baselines.capped import Capper
@@ -28,7 +30,7 @@ _SLOW_S = 0.1
 
 def performance(board: Board, scenario: Scenario) -> Governor:
     """``performance`` with ``step_wise``."""
-    return _cooled(board.machine, Cpufreq(board.machine, Performance, tick_s=_SLOW_S))
+    return _cooled(board.machine, scenario, Cpufreq(board.machine, Performance, tick_s=_SLOW_S))
 
 
 def powersave(board: Board, scenario: Scenario) -> Governor:
@@ -38,29 +40,29 @@ def powersave(board: Board, scenario: Scenario) -> Governor:
 
 def ondemand(board: Board, scenario: Scenario) -> Governor:
     """``ondemand`` with ``step_wise``."""
-    return _cooled(board.machine, Cpufreq(board.machine, Ondemand))
+    return _cooled(board.machine, scenario, Cpufreq(board.machine, Ondemand))
 
 
 def conservative(board: Board, scenario: Scenario) -> Governor:
     """``conservative`` with ``step_wise``."""
-    return _cooled(board.machine, Cpufreq(board.machine, Conservative))
+    return _cooled(board.machine, scenario, Cpufreq(board.machine, Conservative))
 
 
 def schedutil(board: Board, scenario: Scenario) -> Governor:
     """``schedutil`` with ``step_wise``."""
-    return _cooled(board.machine, Cpufreq(board.machine, Schedutil))
+    return _cooled(board.machine, scenario, Cpufreq(board.machine, Schedutil))
 
 
 def power_allocator(board: Board, scenario: Scenario) -> Governor:
     """``schedutil`` with the power allocator."""
     machine = board.machine
     allocator = PowerAllocator(machine, energy_model(board))
-    return _capped(machine, Limited(machine, Cpufreq(machine, Schedutil), allocator))
+    return _capped(machine, scenario, Limited(machine, Cpufreq(machine, Schedutil), allocator))
 
 
-def _cooled(machine: Machine, inner: Governor) -> Governor:
-    return _capped(machine, Limited(machine, inner, StepWise(machine)))
+def _cooled(machine: Machine, scenario: Scenario, inner: Governor) -> Governor:
+    return _capped(machine, scenario, Limited(machine, inner, StepWise(machine)))
 
 
-def _capped(machine: Machine, inner: Governor) -> Governor:
-    return Limited(machine, inner, Capper(machine))
+def _capped(machine: Machine, scenario: Scenario, inner: Governor) -> Governor:
+    return inner if min(scenario.cap_w.values) == inf else Limited(machine, inner, Capper(machine))

@@ -92,6 +92,12 @@ def test_conservative_counts_the_periods_it_slept_through() -> None:
     assert _clocks_mhz(rule, [0.1, 0, 0, 0, 0, 0.1]) == [2000, 2000, 2000, 2000, 2000, 1600]
 
 
+def test_conservative_starts_from_what_it_finds() -> None:
+    rule = Conservative(_DOMAIN, freq_step=0.20)
+    clocks = [rule.clock_hz(DomainState(400e6, 0.9), 0.010) / 1e6 for _ in range(3)]
+    assert clocks == [800, 1200, 1600]
+
+
 def test_schedutil_follows_the_scheduler_s_average() -> None:
     # Half of 32 ms at full load: 1 - 2^(-n·10/32), times 1.25, of 2 GHz: 0.195 → 487 MHz, 0.352 → 879 MHz,
     # 0.478 → 1195 MHz, 0.580 → 1449 MHz, 0.661 → 1654 MHz, if the clock had been the highest all the time.
