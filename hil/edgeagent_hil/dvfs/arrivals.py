@@ -86,7 +86,8 @@ def _made_up(rate_hz: float, duration_s: float, rng: np.random.Generator) -> Arr
         arrivals.append(now_s + np.sort(rng.uniform(0.0, stay_s, count)))
         now_s, high = now_s + stay_s, not high
     arrival_s = np.concatenate(arrivals)
-    return arrival_s[arrival_s < duration_s]
+    inside: Array = arrival_s[arrival_s < duration_s]
+    return inside
 
 
 @cache

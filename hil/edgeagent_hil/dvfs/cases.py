@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from edgeagent_hil.dvfs.boards import Board, board
 from edgeagent_hil.dvfs.clairvoyant import Clairvoyant
 from edgeagent_hil.dvfs.contestants import CLAIRVOYANT, contestant
 from edgeagent_hil.dvfs.judge import Score, judge
-from edgeagent_hil.dvfs.scenario import Scenario
+from edgeagent_hil.dvfs.scenario import Gap, Scenario
 from edgeagent_hil.dvfs.simulator import Run, run
 from edgeagent_hil.dvfs.workloads import scenario
 from edgeagent_sdk.errors import EdgeError
@@ -31,6 +32,7 @@ class Case(NamedTuple):
         board: a name, or the path of a ``.toml`` file.
         governors: names of contestants.
         data: folder of recorded arrivals.
+        gaps: when sensors tell nothing.
     """
 
     board: str
@@ -39,6 +41,7 @@ class Case(NamedTuple):
     duration_s: int
     seed: int
     data: Path | None
+    gaps: tuple[Gap, ...] = ()
 
 
 class Track(msgspec.Struct, frozen=True):
@@ -94,6 +97,7 @@ def _play(case: Case) -> list[Result]:
     """All governors of one case; they meet the same future."""
     plant = board(case.board)
     future = scenario(case.workload, plant, seed=case.seed, duration_s=case.duration_s, data=case.data)
+    future = replace(future, gaps=case.gaps)
     runs, proofs = {}, {}
     for name in case.governors:
         runs[name], proofs[name] = _run(name, plant, future)

@@ -12,9 +12,9 @@ import typer
 
 from edgeagent_hil.dvfs import boards, contestants, workloads
 from edgeagent_hil.dvfs.cases import Case, Result, results
+from edgeagent_hil.dvfs.scenario import Gap
 from edgeagent_sdk.cli import fail, show
 from edgeagent_sdk.errors import EdgeError
-from edgeagent_sdk.plugins import nearest
 
 #: Seconds of learning, and some to be judged in.
 _SHORTEST_S: Final = 70
@@ -51,6 +51,13 @@ def dvfs(
         Path | None,
         typer.Option(metavar="DIR", help="Folder with llm_requests/; without it requests are made up."),
     ] = None,
+    silent: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SENSOR:FROM-TO",
+            help="Let a sensor tell nothing for some seconds: power, case, or a domain's temperature.",
+        ),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Draw: one case over time, or many side by side.")
     ] = None,
@@ -74,7 +81,9 @@ def dvfs(
             import_module("edgeagent_hil.dvfs.live").show_live(seconds, as_json=as_json)
         else:
             _check_plot(plot)
-            cases = _cases(board, workload, everything, governor, seconds, seed, data)
+            against, gaps = _governors(governor), _gaps(silent or ())
+            places = _places(board, workload, everything)
+            cases = [Case(*place, against, seconds, seed, data, gaps) for place in places]
             done = _shown(results(cases), as_json)
             if plot:
                 from edgeagent_hil.dvfs.plot import draw
@@ -88,31 +97,38 @@ def dvfs(
         fail("interrupted", 130)
 
 
-def _cases(
-    chosen_boards: list[str] | None,
-    chosen_workloads: list[str] | None,
-    everything: bool,
-    governors: list[str] | None,
-    seconds: int,
-    seed: int,
-    data: Path | None,
-) -> list[Case]:
-    """What is asked for; all of it exists. Raises EdgeError."""
+def _governors(chosen: list[str] | None) -> list[str]:
+    """The clairvoyant and who is asked for; all of them exist. Raises EdgeError."""
+    names = list(dict.fromkeys([*contestants.ALL_KNOWING, *(chosen or contestants.names())]))
+    for name in names:
+        contestants.contestant(name)
+    return names
+
+
+def _places(
+    chosen_boards: list[str] | None, chosen_workloads: list[str] | None, everything: bool
+) -> list[tuple[str, str]]:
+    """Boards and workloads that are asked for; all of them exist. Raises EdgeError."""
     of_boards = chosen_boards or (boards.names() if everything else ["rk3399"])
     of_workloads = workloads.names() if everything else chosen_workloads or ["periodic"]
-    against = list(dict.fromkeys([*contestants.ALL_KNOWING, *(governors or contestants.names())]))
-    for name in against:
-        contestants.contestant(name)
     for name in of_workloads:
-        if name not in workloads.names():
-            raise EdgeError(f"unknown workload {name!r}; {nearest(name, workloads.names())}")
+        workloads.check(name)
     loaded = {name: boards.board(name) for name in of_boards}
     return [
-        Case(name, work, against, seconds, seed, data)
+        (name, work)
         for name in of_boards
         for work in of_workloads
         if not everything or workloads.fits(work, loaded[name])
     ]
+
+
+def _gaps(chosen: Iterable[str]) -> tuple[Gap, ...]:
+    try:
+        return tuple(map(Gap.parse, chosen))
+    except ValueError:
+        raise EdgeError(
+            f"--silent {' '.join(chosen)}: not SENSOR:FROM-TO in seconds, e.g. power:120-180"
+        ) from None
 
 
 def _shown(groups: Iterator[list[Result]], as_json: bool) -> list[Result]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite
 from typing import Final, NamedTuple
 
 from edgeagent_hil.dvfs.cases import Result, Track
 from edgeagent_hil.dvfs.svg import ALARM, COLOURS, GRID, INK, Canvas, Scale, bounds
 
 _WIDTH: Final = 900.0
-_LEFT: Final = 170.0
+_LEFT: Final = 130.0
 _RIGHT: Final = 20.0
 _LEGEND: Final = 24.0
 
@@ -34,9 +33,13 @@ class _Panel(NamedTuple):
 
 
 _PANELS: Final = (
-    _Panel("power, W", lambda track: track.power_w, lambda track: track.cap_w),
-    _Panel("nearest to limit, K", lambda track: track.over_k, lambda track: [0.0] * len(track.over_k)),
-    _Panel("clock, share of highest", lambda track: track.clock_share),
+    _Panel("power, W; dashed: the cap", lambda track: track.power_w, lambda track: track.cap_w),
+    _Panel(
+        "temperature nearest to its limit, K above it",
+        lambda track: track.over_k,
+        lambda track: [0.0] * len(track.over_k),
+    ),
+    _Panel("clock of the foreground, share of its highest", lambda track: track.clock_share),
 )
 
 
@@ -49,17 +52,17 @@ def draw(results: Sequence[Result]) -> str:
 
 
 def _over_time(results: Sequence[Result]) -> str:
-    height = 150.0
-    canvas = Canvas(_WIDTH, _top(results) + len(_PANELS) * (height + 30) + 20)
+    height, pitch, first = 150.0, 195.0, _top(results) + 20
+    canvas = Canvas(_WIDTH, first + len(_PANELS) * pitch - 10)
     _legend(canvas, results)
     longest = max(len(result.track.power_w) for result in results)
     across = Scale(0, longest, _LEFT, _WIDTH - _RIGHT)
     for number, panel in enumerate(_PANELS):
-        top = _top(results) + number * (height + 30)
+        top = first + number * pitch
         rows = [panel.values(result.track) for result in results]
         limits = [panel.limit(result.track) for result in results[:1]] if panel.limit else []
         down = Scale(*bounds([*rows, *limits]), top + height, top)
-        canvas.text(10, top + height / 2, panel.title)
+        canvas.text(_LEFT, top - 6, panel.title)
         _grid(canvas, across, down)
         for row, colour in zip(rows, _colours(results), strict=True):
             canvas.path(((across(second), down(value)) for second, value in enumerate(row)), colour)
@@ -79,8 +82,8 @@ def _side_by_side(results: Sequence[Result], cases: Sequence[tuple[str, str]]) -
     canvas.text(
         _LEFT, top - 14, "energy per unit ÷ clairvoyant's; hollow: deadlines, temperature or cap not kept"
     )
-    low = min([1.0, *(result.ratio for result in results if _known(result.ratio))])
-    across = Scale(low - 0.02, _RATIO_MAX, _LEFT, _WIDTH - _RIGHT)
+    ratios = [_ratio(result) for result in results]
+    across = Scale(min([1.0, *ratios]) - 0.02, _RATIO_MAX, _LEFT, _WIDTH - _RIGHT)
     bottom = top + len(cases) * height
     for ratio in across.ticks(8):
         canvas.line(across(ratio), top, across(ratio), bottom, INK if ratio == 1 else GRID)
@@ -89,14 +92,15 @@ def _side_by_side(results: Sequence[Result], cases: Sequence[tuple[str, str]]) -
         y = top + (number + 0.5) * height
         canvas.text(_LEFT - 12, y + 4, " ".join(case), "end")
         canvas.line(_LEFT, y, _WIDTH - _RIGHT, y)
-        for result, colour in zip(results, _colours(results), strict=True):
-            if (result.board, result.workload) == case and _known(result.ratio):
-                canvas.dot(across(min(result.ratio, _RATIO_MAX)), y, colour, filled=_kept(result))
+        for result, ratio, colour in zip(results, ratios, _colours(results), strict=True):
+            if (result.board, result.workload) == case:
+                canvas.dot(across(ratio), y, colour, filled=_kept(result))
     return canvas.svg()
 
 
-def _known(ratio: float | None) -> bool:
-    return ratio is not None and isfinite(ratio)
+def _ratio(result: Result) -> float:
+    """At the edge if it is unknown or infinite."""
+    return _RATIO_MAX if result.ratio is None else min(result.ratio, _RATIO_MAX)
 
 
 def _kept(result: Result) -> bool:

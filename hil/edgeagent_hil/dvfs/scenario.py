@@ -63,6 +63,16 @@ class Gap(NamedTuple):
     from_s: float
     to_s: float
 
+    @classmethod
+    def parse(cls, text: str) -> Gap:
+        """From ``SENSOR:FROM-TO``, in seconds. Raises ValueError."""
+        sensor, _, times = text.rpartition(":")
+        from_s, _, to_s = times.partition("-")
+        gap = cls(sensor, float(from_s), float(to_s))
+        if not sensor or not 0 <= gap.from_s < gap.to_s:
+            raise ValueError(text)
+        return gap
+
 
 @dataclass(frozen=True, eq=False)
 class Scenario:

@@ -187,7 +187,7 @@ def _weather(
 def _cap(case: _Case) -> Scenario:
     """A camera under a power cap that steps."""
     stream, work = _camera(case, pace=0.35)
-    tight_w, loose_w = (cap_w(case.board, work, _AMBIENT_C, share) for share in (0.3, 0.7))
+    tight_w, loose_w = (cap_w(case.board, work, _AMBIENT_C, share) for share in (0.05, 0.4))
     levels = ((0.0, inf), (0.2, loose_w), (0.4, tight_w), (0.6, inf), (0.7, tight_w), (0.9, loose_w))
     cap = steps(*((case.at(share), level_w) for share, level_w in levels))
     return replace(case.working(work, stream), cap_w=cap)
@@ -227,6 +227,12 @@ def about(name: str) -> str:
     return (_WORKLOADS[name].__doc__ or "").strip()
 
 
+def check(name: str) -> None:
+    """Raises EdgeError if there is no such workload."""
+    if name not in _WORKLOADS:
+        raise EdgeError(f"unknown workload {name!r}; {nearest(name, names())}")
+
+
 def fits(name: str, board: Board) -> bool:
     """Whether the board can take it: two workloads at once want two domains."""
     return name != "two" or board.foreground != board.background
@@ -243,8 +249,7 @@ def scenario(
     Raises:
         EdgeError: no such workload, it does not fit the board, or `data` does not hold what it should.
     """
-    if name not in _WORKLOADS:
-        raise EdgeError(f"unknown workload {name!r}; {nearest(name, names())}")
+    check(name)
     if not fits(name, board):
         raise EdgeError(f"{name}: {board.name!r} has one domain only, two workloads need one each")
     return _WORKLOADS[name](_Case(name, board, duration_s, seed, data))

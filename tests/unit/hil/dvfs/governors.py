@@ -48,20 +48,25 @@ def broken(machine: Machine) -> Fixed:
     raise ZeroDivisionError("by design")
 
 
-def stream(arrival_s: list[float], cycles: float, memory_s: float = 0.0, **changes: float) -> Stream:
-    """Units that are all alike, on the first domain."""
+def stream(
+    arrival_s: list[float],
+    cycles: float,
+    memory_s: float = 0.0,
+    *,
+    domain: int = 0,
+    threads: int = 1,
+    deadline_s: float = 1.0,
+    depth: int = 64,
+) -> Stream:
+    """Units that are all alike."""
     count = len(arrival_s)
-    whole: dict[str, int] = {
-        "depth": int(changes.pop("depth", 64)),
-        "threads": int(changes.pop("threads", 1)),
-    }
     return Stream(
         name="test",
-        domain=int(changes.pop("domain", 0)),
-        deadline_s=changes.pop("deadline_s", 1.0),
+        domain=domain,
+        threads=threads,
+        deadline_s=deadline_s,
         arrival_s=np.array(arrival_s),
         cycles=np.full(count, cycles),
         memory_s=np.full(count, memory_s),
-        **whole,
-        **changes,
+        depth=depth,
     )

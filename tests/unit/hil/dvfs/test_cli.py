@@ -91,6 +91,8 @@ def test_the_list_names_boards_workloads_and_governors() -> None:
         (["--governor=no.such:thing"], "governor 'no.such:thing': No module named 'no'"),
         ([f"--governor={_HERE}:nobody"], "has no attribute 'nobody'"),
         ([f"--governor={_HERE}:broken"], "broken' on 'rk3399', 'periodic': ZeroDivisionError: by design"),
+        (["--silent=power"], "--silent power: not SENSOR:FROM-TO"),
+        (["--silent=power:20-10"], "e.g. power:120-180"),
         (["--plot=a.png"], "--plot a.png: it draws .svg files only"),
         (["--plot=/no/such/a.svg"], "no such directory: /no/such"),
         ([_FAST, "--workload=bursty", "--data=/no/such"], "/no/such/llm_requests"),
