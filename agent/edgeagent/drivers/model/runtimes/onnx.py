@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edgeagent.drivers.model.footprint import release_code
 from edgeagent.drivers.model.refusal import Refusal
 from edgeagent.drivers.model.runtime import OPEN, Description, Tensor
 from edgeagent.drivers.model.runtimes.onnxgraph import operators
@@ -46,6 +47,7 @@ class OnnxModel:
             raise
         except Exception as error:
             raise Refusal(_PREFIX.sub("", str(error)) or type(error).__name__) from None
+        release_code()  # each session touches all of onnxruntime anew, and a built-in model makes many
         self._path = model if isinstance(model, str) else None
         self._summary = f"onnxruntime {ort.__version__}"
         self._names = [given.name for given in self._session.get_inputs()]
