@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -150,8 +150,8 @@ def load_config(path: Path) -> AgentConfig:
     if keys:
         _check_broker(document, keys.broker)
     devices = list(_devices(document, entries))
-    names = {device.name for device in devices}
-    guarded = list(_guards(document, guards, names if len(devices) == len(entries) else None))
+    intervals_s = {device.name: device.interval_s for device in devices}
+    guarded = list(_guards(document, guards, intervals_s if len(devices) == len(entries) else None))
     document.finish()
     assert keys is not None
     fields = msgspec.structs.asdict(keys) | {"node": keys.node or _host_name()}
@@ -233,8 +233,8 @@ def _device(document: Document, entry: dict[str, Any], path: KeyPath) -> DeviceC
     return DeviceConfig(**msgspec.structs.asdict(keys), sensor=sensor, options=options)
 
 
-def _guards(document: Document, entries: Any, devices: Collection[str] | None) -> Iterator[GuardConfig]:
-    """`devices` are those that are configured; None if that is not known, for what is wrong with them."""
+def _guards(document: Document, entries: Any, devices: Mapping[str, float] | None) -> Iterator[GuardConfig]:
+    """`devices` are how often each is read; None if that is not known, for what is wrong with them."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         document.complain(("guard",), "must be tables [[guard]], one for each guard")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -50,8 +50,12 @@ class Mistake(NamedTuple):
     why: str
 
 
-def mistakes(guard: GuardConfig, devices: Collection[str] | None) -> Iterator[Mistake]:
-    """What the types do not tell. `devices` are those that are configured; None if nobody knows."""
+def mistakes(guard: GuardConfig, devices: Mapping[str, float] | None) -> Iterator[Mistake]:
+    """What the types do not tell.
+
+    Args:
+        devices: those that are configured, and how often each is read, in seconds; None if nobody knows.
+    """
     if not (math.isfinite(guard.limit) and math.isfinite(guard.release) and guard.release < guard.limit):
         yield Mistake(
             ("release",), f"must be below the limit, {guard.limit:g}, or it comes and goes for ever"
@@ -63,6 +67,7 @@ def mistakes(guard: GuardConfig, devices: Collection[str] | None) -> Iterator[Mi
         yield Mistake(("channel",), f"unknown quantity; {nearest(parts[1], list(QUANTITIES))}")
     else:
         yield from _absent(("channel",), parts[0], devices)
+        yield from _impatient(guard, parts[0], devices or {})
     for pattern, value in guard.actions.items():
         device, slash, _ = pattern.partition("/")
         if not slash:
@@ -71,6 +76,13 @@ def mistakes(guard: GuardConfig, devices: Collection[str] | None) -> Iterator[Mi
             yield from _absent(("actions", pattern), device, devices)
         if not isinstance(value, str) and not math.isfinite(value):
             yield Mistake(("actions", pattern), f"must be a finite number, not {value}")
+
+
+def _impatient(guard: GuardConfig, pattern: str, devices: Mapping[str, float]) -> Iterator[Mistake]:
+    for device, interval_s in devices.items():
+        if fnmatchcase(device, pattern) and guard.stale_s < 2 * interval_s:
+            why = f"{device} is read every {interval_s:g} s: must be at least {2 * interval_s:g}"
+            yield Mistake(("stale_s",), why)
 
 
 def _absent(key: tuple[str, ...], pattern: str, devices: Collection[str] | None) -> Iterator[Mistake]:

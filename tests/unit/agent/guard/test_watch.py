@@ -140,19 +140,22 @@ def test_whatever_is_read_it_acts_above_the_limit_and_never_lets_go_above_the_re
         ({"channel": "soc/heat/cpu"}, "channel: unknown quantity"),
         ({"channel": "soc/temperature"}, "channel: must be device/quantity/channel"),
         ({"channel": "sok/temperature/*"}, "channel: no [[device]] is named 'sok'; did you mean 'soc'?"),
+        ({"stale_s": 1.5}, "stale_s: soc is read every 1 s: must be at least 2"),
         ({"actions": {"cpu": 1.0}}, "actions.cpu: must be device/actuator"),
         ({"actions": {"gpu/max": 1.0}}, "actions.gpu/max: no [[device]] is named 'gpu'"),
         ({"actions": {"cpu/max": float("nan")}}, "actions.cpu/max: must be a finite number"),
     ],
 )
 def test_mistakes_are_found(changes: dict[str, Any], why: str) -> None:
-    (found,) = [f"{'.'.join(key)}: {words}" for key, words in mistakes(_guard(**changes), ["soc", "cpu"])]
+    (found,) = [
+        f"{'.'.join(key)}: {words}" for key, words in mistakes(_guard(**changes), {"soc": 1.0, "cpu": 1.0})
+    ]
     assert found.startswith(why)
 
 
 def test_what_is_right_is_no_mistake() -> None:
-    assert not list(mistakes(_GUARD, ["soc", "cpu"]))
-    assert not list(mistakes(_guard(channel="*/temp*/*", actions={"*/limit": 40.0}), ["soc", "cpu"]))
+    assert not list(mistakes(_GUARD, {"soc": 5.0, "cpu": 60.0}))
+    assert not list(mistakes(_guard(channel="*/temp*/*", actions={"*/limit": 40.0}), {"soc": 1.0}))
 
 
 def test_its_page_tells_every_key() -> None:
