@@ -19,6 +19,9 @@ from edgeagent_sdk.errors import EdgeError
 #: Seconds of learning, and some to be judged in.
 _SHORTEST_S: Final = 70
 
+_VIRTUAL_S: Final = 600
+_LIVE_S: Final = 120
+
 _COLUMNS: Final = (
     "governor", "J_per_unit", "of_limit", "misses_%", "s_over_limit", "s_over_cap", "switches", "latency_ms",
     "units",
@@ -43,9 +46,14 @@ def dvfs(
         ),
     ] = None,
     seconds: Annotated[
-        int,
-        typer.Option("--for", min=_SHORTEST_S, help="Seconds of virtual time; the first 60 are to learn."),
-    ] = 600,
+        int | None,
+        typer.Option(
+            "--for",
+            min=_SHORTEST_S,
+            help="Seconds of virtual time, the first 60 to learn; of real time with --live.",
+            show_default=f"{_VIRTUAL_S}; {_LIVE_S} with --live",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds, equal futures.")] = 0,
     data: Annotated[
         Path | None,
@@ -78,12 +86,12 @@ def dvfs(
         if names:
             show(_inventory(), ("kind", "name", "about"), as_json=as_json)
         elif live:
-            import_module("edgeagent_hil.dvfs.live").show_live(seconds, as_json=as_json)
+            import_module("edgeagent_hil.dvfs.live").show_live(seconds or _LIVE_S, as_json=as_json)
         else:
             _check_plot(plot)
             against, gaps = _governors(governor), _gaps(silent or ())
             places = _places(board, workload, everything)
-            cases = [Case(*place, against, seconds, seed, data, gaps) for place in places]
+            cases = [Case(*place, against, seconds or _VIRTUAL_S, seed, data, gaps) for place in places]
             done = _shown(results(cases), as_json)
             if plot:
                 from edgeagent_hil.dvfs.plot import draw
