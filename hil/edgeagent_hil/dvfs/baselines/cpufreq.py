@@ -62,13 +62,13 @@ class Ondemand:
     def __init__(self, domain: Domain, *, up_threshold: float = 0.80, sampling_down_factor: int = 1) -> None:
         self._opps_hz = domain.opps_hz
         self._up_threshold, self._factor = up_threshold, sampling_down_factor
-        self._clock_hz, self._periods = domain.opps_hz[-1], 1
+        self._clock_hz, self._periods = 0.0, 1
         self._load = Load()
 
     def clock_hz(self, state: DomainState, lasted_s: float) -> float:
-        """A new point with each sample."""
+        """A new point with each sample; before the first one, the clock that it finds."""
         highest_hz = at_most(self._opps_hz, state.ceiling_hz)
-        self._clock_hz = min(self._clock_hz, highest_hz)
+        self._clock_hz = min(self._clock_hz or at_most(self._opps_hz, state.clock_hz), highest_hz)
         sample = self._load.sample(state.busy, lasted_s, SAMPLING_S * self._periods)
         if sample is None:
             return self._clock_hz

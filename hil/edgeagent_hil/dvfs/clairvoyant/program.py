@@ -61,7 +61,8 @@ class Way(NamedTuple):
         busy_j: shape (ticks,), for being busy.
         end: the state after the last tick.
         late: units that ended too late.
-        cost: of all that is paid, less what is earned.
+        net_j: what energy costs, less what is earned.
+        cost: the same with lateness and what lies above the spare energy.
         wasted: by how much the cost may lie above the least.
     """
 
@@ -69,6 +70,7 @@ class Way(NamedTuple):
     busy_j: Array
     end: State
     late: int
+    net_j: float
     cost: float
     wasted: float
 
@@ -100,9 +102,11 @@ def cheapest(work: Work, start: State, times_s: Array, costs: Costs) -> Way:
         unit, done, cost = moves.unit.ravel()[kept], moves.done.ravel()[kept], paid.ravel()[kept]
     last = int(np.argmin(cost - costs.done_j * unit))
     end = State(int(unit[last]), float(done[last]))
+    earned_j = costs.done_j * (end.unit - start.unit)
     points, busy_j, late = _back(steps, last)
+    paid_j = costs.hold_j[np.arange(len(points)), points] + busy_j * costs.work_share
     return Way(
-        points, busy_j, end, late, float(cost[last] - costs.done_j * (unit[last] - start.unit)), wasted
+        points, busy_j, end, late, float(paid_j.sum()) - earned_j, float(cost[last]) - earned_j, wasted
     )
 
 

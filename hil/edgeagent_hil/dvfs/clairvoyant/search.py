@@ -99,9 +99,9 @@ class _Solved(NamedTuple):
         return sum(way.late for way in self.judged)
 
     @property
-    def cost(self) -> float:
-        """Of the time judged, without what lateness costs."""
-        return sum(way.cost for way in self.judged) - self.late_j * self.late
+    def net_j(self) -> float:
+        """Of the time judged: what energy costs, less what units are worth."""
+        return sum(way.net_j for way in self.judged)
 
     def least(self, allowed: float) -> float:
         """What no schedule with so many late units can be below.
@@ -173,7 +173,7 @@ class _Search:
         carried = sum(int(((one.arrival_s < from_s) & (one.due_s >= from_s)).sum()) for one in self._works)
         late = max(self.allowed, chosen.late)
         least = max(solved.least(late) for solved in free)
-        return max(chosen.cost - least, 0.0) + carried * self._done_j()
+        return max(chosen.net_j - least, 0.0) + carried * self._done_j()
 
     @property
     def energy_j(self) -> float:
