@@ -193,7 +193,7 @@ class _Search:
         warm = np.exp((self._seen.junction_c[:, domain] - part.leakage_at_c) / part.leakage_efold_k)
         hold_w = part.idle_w + np.outer(part.leakage_w * warm, part.leak_share)
         left_w = self._cap_w - (self._seen.dc_w - self._seen.part_w[:, domain])
-        tick_j = float(one.energy_j[:, :-1].mean()) * len(one.arrival_s) / len(marginal)
+        tick_j = float(one.energy_j.mean(axis=0).sum()) / len(marginal)
         return Costs(
             hold_j=hold_w * (marginal * TICK_S)[:, None],
             work_share=marginal,
