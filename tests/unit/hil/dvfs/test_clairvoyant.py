@@ -173,7 +173,9 @@ def test_the_same_future_has_the_same_limit() -> None:
 def test_without_work_the_lowest_clocks_are_best() -> None:
     machine, future = board("rk3399"), _short("periodic")
     none = np.zeros(0)
-    future = replace(future, streams=(replace(future.streams[0], arrival_s=none, cycles=none, memory_s=none),))
+    future = replace(
+        future, streams=(replace(future.streams[0], arrival_s=none, cycles=none, memory_s=none),)
+    )
     found = Clairvoyant(machine, future).optimum
     assert not found.points.any()
     assert found.gap_j == 0
