@@ -64,7 +64,9 @@ class Demand:
             arrived.popleft()
         if len(arrived) < 2:
             return len(arrived) / _MEMORY_S
-        return (len(arrived) - 1) / max(self._last_s - arrived[0], now_s - self._last_s, 1e-6)
+        gaps, span_s = len(arrived) - 1, self._last_s - arrived[0]
+        silent_s = now_s - arrived[0] - 2.0 * span_s / gaps  # two gaps without an arrival are none yet
+        return gaps / max(span_s, silent_s, 1e-6)
 
     @property
     def burst(self) -> float:

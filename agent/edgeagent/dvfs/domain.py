@@ -13,11 +13,16 @@ _SAME = 0.01
 _WORK_S, _BESIDES_S, _PEAK_S = 10.0, 3.0, 1.0
 
 
+#: So many operating points are compared: GPUs offer more than a hundred, less than one percent apart.
+_POINTS = 24
+
+
 class DomainModel:
     """One domain.
 
     Attributes:
-        us, slowness: of each operating point, f/f_max and f_max/f.
+        opps_hz: the clocks that are compared; of very many, some.
+        us, slowness: of each of them, f/f_max and f_max/f.
         busy_for_work: how busy it is while a session's unit is worked on.
         besides_hz: clock cycles per second that others than sessions keep all its cores busy with; needed_hz:
             the same at its greatest, lately.
@@ -27,9 +32,9 @@ class DomainModel:
         highest_hz = domain.opps_hz[-1]
         self.name = domain.name
         self.limit_c = domain.limit_c
-        self.opps_hz = domain.opps_hz
-        self.us = [hz / highest_hz for hz in domain.opps_hz]
-        self.slowness = [highest_hz / hz for hz in domain.opps_hz]
+        self.opps_hz = _thinned(domain.opps_hz)
+        self.us = [hz / highest_hz for hz in self.opps_hz]
+        self.slowness = [highest_hz / hz for hz in self.opps_hz]
         self.heat = Heat()
         self.besides_hz = self.needed_hz = 0.0
         self._work2, self._busy_work = 1.0, 1.0 / domain.cores
@@ -66,3 +71,10 @@ class DomainModel:
         self.besides_hz += min(1.0, elapsed_s / _BESIDES_S) * (besides_hz - self.besides_hz)
         fallen_hz = self.needed_hz + min(1.0, elapsed_s / _PEAK_S) * (besides_hz - self.needed_hz)
         self.needed_hz = max(besides_hz, fallen_hz)
+
+
+def _thinned(opps_hz: tuple[float, ...]) -> tuple[float, ...]:
+    if len(opps_hz) <= _POINTS:
+        return opps_hz
+    step = (len(opps_hz) - 1) / (_POINTS - 1)
+    return tuple(opps_hz[round(i * step)] for i in range(_POINTS))

@@ -58,12 +58,13 @@ class EdgeGovernor:
         self._names = {domain.name: d for d, domain in enumerate(machine.domains)}
         self._domains = [DomainModel(domain) for domain in machine.domains]
         self._elsewhere = {name: (Heat(own=False), limit_c) for name, limit_c in machine.limits_c.items()}
-        self._explorer = Explorer([len(domain.opps_hz) for domain in machine.domains])
+        self._explorer = Explorer([len(domain.opps_hz) for domain in self._domains])
         self._meters = Meters([False] * len(machine.domains))
         self._trackers: dict[str, Tracker] = {}
         self._history = History()
         self._loads: list[Load] = []
         self._options: list[Options | None] = [None] * len(machine.domains)
+        self._forecasts_c = [0.0] * len(machine.domains)
         self._expected = Expected()
         self._last_s: float | None = None
         self._mean_tick_s = TICK_S
@@ -158,9 +159,9 @@ class EdgeGovernor:
         self._loads = [self._load(d, seen) for d in range(len(self._domains))]
         if elapsed_s <= 0:
             for domain, state in zip(self._domains, seen.domains, strict=True):
-                domain.heat.see(state.temperature_c)
+                domain.heat.see(state.temperature_c, seen.time_s)
             for name, (heat, _) in self._elsewhere.items():
-                heat.see(seen.temperatures_c.get(name))
+                heat.see(seen.temperatures_c.get(name), seen.time_s)
             return
         busy = [self._turn(d) for d in range(len(self._domains))]
         meters.learn(self._loads, seen.power_w, busy)
@@ -169,26 +170,27 @@ class EdgeGovernor:
         for d, (domain, state) in enumerate(zip(self._domains, seen.domains, strict=True)):
             shares = (self._trackers[s.name].work_share for s in seen.sessions if self._works(s, d))
             domain.learn_busy(state.busy, min(1.0, sum(shares)), state.clock_hz, elapsed_s)
-            self._explorer.seen(d, self._loads[d].point, elapsed_s)
-            domain.heat.follow(own_w[d], whole_w, state.temperature_c, elapsed_s)
-            if self._mine(d):
-                domain.heat.learn()
+            if self._loads[d].busy > _RESTING:
+                self._explorer.seen(d, self._loads[d].point, elapsed_s)
+            self._warm(d, domain.heat, own_w[d], whole_w, state.temperature_c, seen.time_s)
         for name, (heat, _) in self._elsewhere.items():
-            heat.follow(0.0, whole_w, seen.temperatures_c.get(name), elapsed_s)
-            if self._mine(0):
-                heat.learn()
+            self._warm(0, heat, 0.0, whole_w, seen.temperatures_c.get(name), seen.time_s)
         self._expected.learn(seen.power_w, elapsed_s)
+
+    def _warm(
+        self, d: int, heat: Heat, own_w: float, whole_w: float, temperature_c: float | None, now_s: float
+    ) -> None:
+        """A temperature moves on: at each tick where something is busy, else when it is the domain's turn."""
+        if self._turn(d):
+            heat.follow(own_w, whole_w, temperature_c, now_s)
+        if self._mine(d):
+            heat.learn()
 
     def _load(self, d: int, seen: Observation) -> Load:
         domain, state = self._domains[d], seen.domains[d]
         u = state.clock_hz / domain.opps_hz[-1]
         now_c = state.temperature_c if state.temperature_c is not None else domain.heat.now_c
-        stalled = 0.0
-        for session in seen.sessions:
-            if self._works(session, d):
-                tracker = self._trackers[session.name]
-                us = [s.clock_hz / m.opps_hz[-1] for s, m in zip(seen.domains, self._domains, strict=True)]
-                stalled = max(stalled, tracker.pace.stalled([1 / max(us[i], 1e-3) for i in tracker.domains]))
+        stalled = max((t.stalled for t in self._trackers.values() if d in t.domains), default=0.0)
         warm = warmth(60.0 if now_c is None else now_c)
         return Load(u, domain.point(state.clock_hz), state.busy, stalled, warm, state.power_w)
 
@@ -247,10 +249,10 @@ class EdgeGovernor:
             return known
         domain = self._domains[d]
         works = [work(t, d, self._domains, [load.u for load in self._loads], now_s) for t in mine]
-        stalled = [
-            max((t.pace.theta[-1] / w.unit_s[k] for t, w in zip(mine, works, strict=True)), default=0.0)
-            for k in range(len(domain.us))
-        ]
+        stalled = [0.0] * len(domain.us)
+        for t, w in zip(mine, works, strict=True):
+            memory_s = t.pace.theta[-1]
+            stalled = [max(s, memory_s / unit_s) for s, unit_s in zip(stalled, w.unit_s, strict=True)]
         curves = self._meters.curves(d, domain.us, stalled, self._loads[d].warm)
         laid_out = self._options[d] = options(domain, curves, works, self._mean_tick_s)
         return laid_out
@@ -307,10 +309,12 @@ class EdgeGovernor:
                 latency_s = t.pace.tail() * t.time_s(slowness)
                 numbers[f"{t.name}.latency_s"] = latency_s
                 numbers[f"{t.name}.slack_s"] = t.deadline_s - latency_s
-        for domain, option, k in zip(self._domains, laid_out, choice, strict=True):
+        for d, (domain, option, k) in enumerate(zip(self._domains, laid_out, choice, strict=True)):
             if domain.heat.now_c is not None:
-                reach = domain.heat.after(limits.FAR_S)
-                numbers[f"{domain.name}.temperature_c"] = reach.at(option.mean_w[k], mean_w)
+                if self._turn(d):
+                    reach = domain.heat.after(limits.FAR_S)
+                    self._forecasts_c[d] = reach.at(option.mean_w[k], mean_w)
+                numbers[f"{domain.name}.temperature_c"] = self._forecasts_c[d]
         clocks_hz = tuple(domain.opps_hz[k] for domain, k in zip(self._domains, choice, strict=True))
         return Decision(clocks_hz, why, numbers)
 

@@ -90,7 +90,7 @@ class Heat:
         self.age_s = 0.0
         self._slips: deque[tuple[float, float]] = deque()
         self._slip2, self._unrest2 = 0.25, 0.0
-        self._clock_s = self._learned_s = 0.0
+        self._time_s = self._learned_s = 0.0
         self._recalled: list[float] | None = None
 
     @property
@@ -113,23 +113,23 @@ class Heat:
         """Begin from resistances learned earlier, if they can be such."""
         self._recalled = numbers(remembered, len(self._taus_s))
 
-    def follow(self, own_w: float, whole_w: float, temperature_c: float | None, elapsed_s: float) -> None:
+    def follow(self, own_w: float, whole_w: float, temperature_c: float | None, now_s: float) -> None:
         """What was drawn since the last call, and the temperature at its end."""
         if not self._lags:
             self._begin(own_w, whole_w)
+        elapsed_s, self._time_s = now_s - self._time_s, now_s
         lags, before = self._lags, self._lags[:]
         if self._owns:
             unrest_w = min(abs(own_w - lags[1]), 0.1 * own_w)
             self._unrest2 += min(1.0, elapsed_s / 10.0) * (unrest_w * unrest_w - self._unrest2)
+        gain = 1.0 - exp(-elapsed_s / _PASS_S)
         for i, keep in enumerate(_keeps(self._taus_s, round(elapsed_s, 3))):
             power_w = own_w if i < self._owns else whole_w
-            lags[i] = power_w + (lags[i] - power_w) * keep
-        gain = 1.0 - exp(-elapsed_s / _PASS_S)
-        for high, x in zip(self._high, lags, strict=True):
-            high.move(x, gain)
-        self._clock_s += elapsed_s
-        self.see(temperature_c)
+            lags[i] = x = power_w + (lags[i] - power_w) * keep
+            self._high[i].move(x, gain)
         if temperature_c is not None:
+            if self.now_c is None:
+                self._high_c = HighPass(temperature_c)
             self.now_c, self.age_s = temperature_c, 0.0
         elif self.now_c is not None:  # dead reckoning until the sensor is back
             self.age_s += elapsed_s
@@ -138,20 +138,21 @@ class Heat:
         if self.now_c is not None:
             self._high_c.move(self.now_c, gain)
 
-    def see(self, temperature_c: float | None) -> None:
-        """A temperature before any power is known."""
-        if temperature_c is not None and self.now_c is None:
+    def see(self, temperature_c: float | None, now_s: float) -> None:
+        """The first temperature, before any power is known."""
+        self._time_s = self._learned_s = now_s
+        if temperature_c is not None:
             self.now_c, self._high_c = temperature_c, HighPass(temperature_c)
 
     def learn(self) -> None:
         """Bring the weights up to the last temperature; not needed at every tick."""
-        since_s, self._learned_s = self._clock_s - self._learned_s, self._clock_s
+        since_s, self._learned_s = self._time_s - self._learned_s, self._time_s
         if self.now_c is None or self.age_s > 0 or since_s <= 0:
             return
         row = [high.twice for high in self._high]
         error_k = self._high_c.twice - self._fit.value(row)
-        self._slips.append((self._clock_s, error_k))
-        if self._slips[0][0] <= self._clock_s - _AHEAD_S:
+        self._slips.append((self._time_s, error_k))
+        if self._slips[0][0] <= self._time_s - _AHEAD_S:
             slip_k = error_k - self._slips.popleft()[1]
             self._slip2 += min(1.0, since_s / 20.0) * (min(slip_k * slip_k, 9.0) - self._slip2)
         self._fit.forget(exp(-since_s / _MEMORY_S))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import mul
 from typing import NamedTuple
 
 from edgeagent.dvfs.domain import DomainModel
@@ -57,28 +58,29 @@ def options(domain: DomainModel, curves: Curves, works: Sequence[Work], tick_s: 
     at the point where that is least. Points that get more done until the next decision are credited with it.
     """
     per, weight = domain.busy_for_work, curves.weight
-    least_idle_w = min(curves.idle_w)
-    worths_j = [
-        min(
-            (idle_w + per * busy_w - least_idle_w) * unit_s
-            for idle_w, busy_w, unit_s in zip(curves.idle_w, curves.busy_w, w.unit_s, strict=False)
-        )
-        for w in works
+    idle_w, busy_w = curves.idle_w, curves.busy_w
+    besides = [_share(domain.besides_hz / hz) for hz in domain.opps_hz]
+    now, mean, most = besides[:], besides[:], besides[:]
+    worth_w = [0.0] * len(besides)
+    least_idle_w = min(idle_w)
+    for w in works:
+        above_w = [idle + per * busy - least_idle_w for idle, busy in zip(idle_w, busy_w, strict=True)]
+        worth_j = min(map(mul, above_w, w.unit_s))
+        coming = w.rate_per_s * tick_s
+        per_s = (w.waiting if w.waiting > coming else coming) / tick_s
+        for k, unit_s in enumerate(w.unit_s):
+            share, steady = _share(per_s * unit_s), _share(w.rate_per_s * unit_s)
+            now[k] += per * share
+            mean[k] += per * (share if share > steady else steady)
+            most[k] += per * (steady if coming >= 1.0 else 1.0)
+            worth_w[k] += worth_j * share / unit_s
+    drawn_w = [
+        [weight * (idle + busy * _share(b)) for idle, busy, b in zip(idle_w, busy_w, column, strict=True)]
+        for column in (now, mean, most)
     ]
-    cost_w, mean_w, most_w = [], [], []
-    for k, (idle_w, busy_w) in enumerate(zip(curves.idle_w, curves.busy_w, strict=True)):
-        now = mean = most = min(1.0, domain.besides_hz / domain.opps_hz[k])
-        worth_w = 0.0
-        for w, worth_j in zip(works, worths_j, strict=True):
-            unit_s = w.unit_s[k]
-            coming = w.rate_per_s * tick_s
-            share = min(1.0, max(w.waiting, coming) * unit_s / tick_s)
-            steady = min(1.0, w.rate_per_s * unit_s)
-            now += per * share
-            mean += per * steady
-            most += per * (steady if coming >= 1.0 else 1.0)
-            worth_w += worth_j * share / unit_s
-        cost_w.append(weight * (idle_w + busy_w * min(1.0, now) - worth_w))
-        mean_w.append(weight * (idle_w + busy_w * min(1.0, max(now, mean))))
-        most_w.append(weight * (idle_w + busy_w * min(1.0, most)))
-    return Options(cost_w, mean_w, most_w)
+    cost_w = [w - weight * worth for w, worth in zip(drawn_w[0], worth_w, strict=True)]
+    return Options(cost_w, drawn_w[1], drawn_w[2])
+
+
+def _share(value: float) -> float:
+    return value if value < 1.0 else 1.0

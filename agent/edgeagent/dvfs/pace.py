@@ -24,8 +24,11 @@ _FINE = 16
 #: A unit that took this much longer or shorter than expected teaches no more than that.
 _ODD = 5.0
 
+#: What is usual at a clock is known after so many units.
+_USUAL = 4.0
+
 #: The first unit counts as this share of one more; it agrees with what is recalled within this factor.
-_TRUST, _AGREES = 0.3, 1.5
+_TRUST, _AGREES = 0.03, 1.5
 
 
 class Pace:
@@ -106,12 +109,13 @@ class Pace:
         places = self._places
         expected_s = max(self.time_s(slowness), 1e-9)
         ratio = min(max(service_s / expected_s, 1 / _ODD), _ODD)
-        if self._change.add(log(ratio)):
+        key = tuple(round(_FINE * log(x)) for x in slowness)
+        usual_s = places.known(key, _USUAL)  # a clock that is new says nothing of the units
+        if usual_s is not None and self._change.add(log(max(service_s, 1e-9) / usual_s)):
             self._changed(places)
         self.ratios.add(ratio)
-        key = tuple(round(_FINE * log(x)) for x in slowness)
         places.learn(key, [*slowness, 1.0], min(service_s, _ODD * expected_s), 1 / expected_s**2)
-        places.fit.solve(3)
+        places.fit.solve(6)
         self._keep_promise(latency_s > deadline_s)
 
     def _changed(self, places: Places[Place]) -> None:

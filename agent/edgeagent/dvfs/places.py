@@ -53,6 +53,11 @@ class Places(Generic[K]):
         place = self._places.get(key)
         return place.count if place else 0.0
 
+    def known(self, key: K, count: float) -> float | None:
+        """The mean target of a place, if at least so many rows were learned there."""
+        place = self._places.get(key)
+        return place.target if place and place.count >= count else None
+
     def mean(self, key: K) -> tuple[list[float], float]:
         """The mean row of a place and its mean target."""
         place = self._places[key]

@@ -37,7 +37,7 @@ _TRUST = 0.02
 _AGREES = 1.5
 
 #: How fast corrections follow, and by how many places they are checked again at each measurement.
-_FOLLOW, _REPLAY = 0.3, 3
+_FOLLOW, _REPLAY = 0.3, 1
 
 
 def warmth(temperature_c: float) -> float:

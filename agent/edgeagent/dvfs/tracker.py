@@ -11,6 +11,9 @@ from edgeagent_sdk.governor import Session
 
 Slowness = tuple[float, ...]
 
+#: Of a longer queue no more units are looked at: its head decides.
+_PENDING = 64
+
 
 class History:
     """Which slowness the domains had when, for as long as a unit may take."""
@@ -24,6 +27,11 @@ class History:
         self._spans.append((from_s, to_s, slowness))
         while self._spans[0][1] < to_s - self._length_s:
             self._spans.popleft()
+
+    @property
+    def last(self) -> Slowness:
+        """The slowness of the last tick."""
+        return self._spans[-1][2]
 
     def between(self, from_s: float, to_s: float) -> list[tuple[float, Slowness]]:
         """How long each slowness lasted; empty if it is not known for all of that time."""
@@ -44,6 +52,7 @@ class Tracker:
         domains: indices of the domains that it works on.
         work_share: share of the last tick in which a unit was worked on.
         work: that is there, in typical units.
+        stalled: share of the work's time, in the last tick, that no clock shortens.
     """
 
     def __init__(self, session: Session, domains: tuple[int, ...]) -> None:
@@ -53,6 +62,7 @@ class Tracker:
         self.demand = Demand()
         self.work_share = 0.0
         self.work = 0.0
+        self.stalled = 0.0
         self.seen_s = 0.0
         self._session = session
         self._begun = 0.0
@@ -91,6 +101,8 @@ class Tracker:
             if self.pace.known:
                 self._begun = sum(dt / max(self.pace.time_s(x), 1e-9) for dt, x in spans)
         self.work_share = min(1.0, worked_s / max(now_s - from_s, 1e-9))
+        if now_s > from_s:
+            self.stalled = self.pace.stalled(self.own(history.last))
 
     def bound_s(self, tick_s: float, fastest_s: float, now_s: float) -> float:
         """How long a typical unit may take until the next decision."""
@@ -99,7 +111,7 @@ class Tracker:
         steady_s = self.demand.steady_s(session.deadline_s, tail, session.misses / 2)
         bound, self.work = bound_s(
             session.deadline_s,
-            session.pending_s,
+            session.pending_s[:_PENDING],
             self._begun,
             tail,
             tick_s,
