@@ -5,22 +5,18 @@ from __future__ import annotations
 import getpass
 import platform
 import sys
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgeagent.cli import options
-from edgeagent.cli.fleet import BrokerUrl, Node, fleet, must_be_taken, one
+from edgeagent.cli.fleet import BrokerUrl, Node, fleet, must_be_taken, one, online
 from edgeagent_sdk.cli import show
 
 if TYPE_CHECKING:
     from edgeagent_sdk.fleet import Fleet
     from edgeagent_sdk.messages import Reply
     from edgeagent_sdk.names import Identity
-
-#: The broker hands out what it has retained of the nodes within moments; so long is waited for it.
-_NODES_S = 2.0
 
 cap = typer.Typer(
     help="Lend setpoints to actuators for a time, by MQTT through the agents that run with them: by default "
@@ -85,23 +81,12 @@ def show_(
     with fleet(config, broker, node) as (client, identity):
         rows = [
             {"node": str(each), **row}
-            for each in ([identity] if identity else _online(client))
+            for each in ([identity] if identity else online(client))
             for row in _rows(client, each, device)
         ]
     faulty = any("fault" in row for row in rows)
     columns = ["node", "device", "actuator", "value", "unit", "minimum", "maximum", "by", "lease", "lease_s"]
     show(rows, columns + ["fault"] * faulty, as_json=json, empty="There is no actuator.")
-
-
-def _online(fleet: Fleet) -> list[Identity]:
-    from edgeagent_sdk.messages import Status
-
-    until_s = time.monotonic() + _NODES_S
-    while not (nodes := fleet.nodes()) and time.monotonic() < until_s:
-        time.sleep(0.05)
-    time.sleep(0.2)  # where one is, the others are on their way
-    nodes = fleet.nodes()
-    return sorted(who for who, node in nodes.items() if node.state and node.state.status is Status.ONLINE)
 
 
 def _rows(fleet: Fleet, identity: Identity, device: str | None) -> list[dict[str, Any]]:

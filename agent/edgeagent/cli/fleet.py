@@ -60,14 +60,26 @@ def one(identity: Identity | None) -> Identity:
     return identity
 
 
+def online(client: Fleet) -> list[Identity]:
+    """The nodes whose agents run, as far as the broker knows."""
+    from edgeagent_sdk.messages import Status
+
+    until_s = time.monotonic() + _NODES_S
+    while not (nodes := client.nodes()) and time.monotonic() < until_s:
+        time.sleep(0.05)
+    time.sleep(0.2)  # where one is, the others are on their way
+    nodes = client.nodes()
+    return sorted(who for who, node in nodes.items() if node.state and node.state.status is Status.ONLINE)
+
+
 def must_be_online(client: Fleet, identity: Identity) -> None:
     """Raises EdgeError if no agent runs there, as far as the broker knows."""
     from edgeagent_sdk.messages import Status
 
     until_s = time.monotonic() + _NODES_S
-    while not (node := client.nodes().get(identity)) and time.monotonic() < until_s:
+    while not ((node := client.nodes().get(identity)) and node.state) and time.monotonic() < until_s:
         time.sleep(0.05)
-    if node is None or (node.state and node.state.status is Status.OFFLINE):
+    if node is None or not node.state or node.state.status is Status.OFFLINE:
         raise EdgeError(f"no agent runs on {identity}; start one: edgeagent run")
 
 
