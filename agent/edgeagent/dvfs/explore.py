@@ -15,6 +15,9 @@ _STAY, _ENOUGH = 3, 6.0
 #: While the machine is new: from one visit to the next, and how much dearer a point may look, as a share.
 _NEW_S, _NEW_EVERY_S, _NEW_DEARER = 50.0, 0.8, 0.35
 
+#: And for so long when something has changed.
+_AWAKE_S = 6.0
+
 #: Later on.
 _EVERY_S, _DEARER = 15.0, 0.02
 
@@ -41,6 +44,12 @@ class Explorer:
         if point >= 0:
             self._seen[domain] = [0.5 ** (elapsed_s / _HALF_S) * count for count in self._seen[domain]]
             self._seen[domain][point] += 1.0
+
+    def wake(self, domain: int) -> None:
+        """Something on a domain has become new: curiosity is back for a while."""
+        self._seen[domain] = [0.0] * len(self._seen[domain])
+        self._alive_s = min(self._alive_s, _NEW_S - _AWAKE_S)
+        self._since_s = _NEW_EVERY_S
 
     def turn(
         self,

@@ -134,7 +134,11 @@ class EdgeGovernor:
             self._history.add(from_s, seen.time_s, slowness)
         for session in seen.sessions:
             tracker = self._tracker(session)
+            kinds = tracker.pace.kinds
             tracker.learn(session, self._history, from_s, seen.time_s, self._mean_tick_s)
+            if tracker.pace.kinds > kinds:
+                for d in tracker.domains:
+                    self._explorer.wake(d)
         for name in [n for n, t in self._trackers.items() if t.seen_s < seen.time_s - _SILENT_S]:
             del self._trackers[name]
 

@@ -3,13 +3,17 @@
 c_d are the cycles spent in domain d, m the time that no clock shortens (memory, transfers): the first-order
 model of DVFS research (Hsu, Kremer, PLDI 2003; PolyThrottle and zTT measure the same shape on GPUs). Here
 x_d = f_max/f_d stands for the clock, so that all weights are seconds. Before two clocks were seen m is 0,
-which makes slower clocks look slower than they are: the side on which deadlines are kept.
+which makes slower clocks look slower than they are: the side on which deadlines are kept. Units may become
+others all at once, as when a program enters a phase that is bound by memory; each kind is learned by itself,
+and when it comes back it is known again.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from math import log, sqrt
+from operator import mul
 
 from edgeagent.dvfs.change import Change
 from edgeagent.dvfs.places import Places
@@ -30,6 +34,10 @@ _USUAL = 4.0
 #: The first unit counts as this share of one more; it agrees with what is recalled within this factor.
 _TRUST, _AGREES = 0.03, 1.5
 
+#: So many kinds of units are remembered. The last units are of one that is within the first of these, in
+#: logarithms; within the second, the same ones have only become a little larger or smaller.
+_PHASES, _NEAR, _DRIFT = 3, 0.06, 0.15
+
 
 class Pace:
     """What is known of one session's units.
@@ -40,17 +48,19 @@ class Pace:
 
     Attributes:
         ratios: of service times to what was expected.
-        changes: how often the units were found to have become others.
+        changes: how often the units were found to have become others; kinds: that were not known before.
     """
 
     def __init__(self, domains: tuple[int, ...], misses: float) -> None:
         self.domains = domains
         self.ratios = Quantile()
-        self.changes = 0
+        self.changes = self.kinds = 0
         self._misses = misses
         self._level = misses / 2
         self._change = Change()
         self._places: Places[Place] | None = None
+        self._phases: list[Places[Place]] = []
+        self._last: deque[tuple[list[float], float]] = deque(maxlen=2)
         self._recalled: list[float] = []
 
     @property
@@ -85,17 +95,6 @@ class Pace:
         """Weights learned earlier; they are believed if the first unit bears them out."""
         self._recalled = list(theta)
 
-    def _start(self, slowness: Sequence[float], service_s: float) -> Places[Place]:
-        """Begin from the first unit."""
-        each_s = service_s / sum(slowness)
-        theta = [*(each_s for _ in slowness), 0.0]
-        if self._recalled:
-            recalled_s = sum(c * x for c, x in zip(self._recalled, [*slowness, 1.0], strict=True))
-            if service_s / _AGREES < recalled_s < service_s * _AGREES:
-                theta = self._recalled
-        trusts = [_TRUST / service_s**2] * len(theta)
-        return Places(Fit(theta, trusts, [0.0] * len(theta)), keep=60.0, most=48)
-
     def learn(self, slowness: Sequence[float], service_s: float, latency_s: float, deadline_s: float) -> None:
         """A unit is done.
 
@@ -104,29 +103,60 @@ class Pace:
         """
         if not (service_s > 0 and all(x > 0 for x in slowness)):
             return
+        row = [*slowness, 1.0]
         if self._places is None:
-            self._places = self._start(slowness, service_s)
-        places = self._places
-        expected_s = max(self.time_s(slowness), 1e-9)
-        ratio = min(max(service_s / expected_s, 1 / _ODD), _ODD)
+            self._places = _begun(row, service_s, self._recalled)
         key = tuple(round(_FINE * log(x)) for x in slowness)
-        usual_s = places.known(key, _USUAL)  # a clock that is new says nothing of the units
-        if usual_s is not None and self._change.add(log(max(service_s, 1e-9) / usual_s)):
-            self._changed(places)
-        self.ratios.add(ratio)
-        places.learn(key, [*slowness, 1.0], min(service_s, _ODD * expected_s), 1 / expected_s**2)
+        usual_s = self._places.known(key, _USUAL)  # a clock that is new says nothing of the units
+        self._last.append((row, service_s))
+        if usual_s is not None:
+            self.ratios.add(min(service_s / usual_s, _ODD))
+            if self._change.add(log(service_s / usual_s)):
+                self._turn()
+        places = self._places
+        expected_s = max(places.fit.value(row), 1e-9)
+        places.learn(key, row, min(service_s, _ODD * expected_s), 1 / expected_s**2)
         places.fit.solve(6)
         self._keep_promise(latency_s > deadline_s)
 
-    def _changed(self, places: Places[Place]) -> None:
+    def _turn(self) -> None:
+        """The units have become others: such as were known before, or new ones."""
+        assert self._places is not None
         self.changes += 1
-        places.doubt(0.02)
-        self.ratios.clear(3)
+        self.ratios.clear()
+        before, row = self._places, self._last[-1][0]
+        others = [phase for phase in self._phases if phase is not before]
+        self._phases = [*others[1 - _PHASES :], before]
+        near = max(_NEAR, self._change.deviation)
+        off, known = min(((self._off(phase), i) for i, phase in enumerate(self._phases)))
+        if off <= near:
+            self._places = self._phases[known]
+            return
+        service_s = sum(service_s for _, service_s in self._last) / len(self._last)
+        share = service_s / max(before.fit.value(row), 1e-9)
+        drifted = [share * weight for weight in before.fit.theta] if abs(log(share)) < _DRIFT else []
+        self._places = _begun(row, service_s, drifted)
+        self.kinds += 1
+
+    def _off(self, phase: Places[Place]) -> float:
+        """How far what a phase expects is from the last units, in logarithms."""
+        offs = [log(service_s / max(phase.fit.value(row), 1e-9)) for row, service_s in self._last]
+        return abs(sum(offs)) / len(offs)
 
     def _keep_promise(self, missed: bool) -> None:
         """Aim lower after misses, higher while there are none (Gibbs, Candès, NeurIPS 2021)."""
         self._level += 0.01 * self._misses * (self._misses / 2 - missed)
         self._level = min(max(self._level, self._misses / 20), self._misses / 2)
+
+
+def _begun(row: Sequence[float], service_s: float, believed: Sequence[float]) -> Places[Place]:
+    """What is known after the first unit: all of it depends on the clock, if nothing better is believed."""
+    *slowness, _ = row
+    theta = [*(service_s / sum(slowness) for _ in slowness), 0.0]
+    if believed and service_s / _AGREES < sum(map(mul, believed, row)) < service_s * _AGREES:
+        theta = list(believed)
+    trusts = [_TRUST / service_s**2] * len(theta)
+    return Places(Fit(theta, trusts, [0.0] * len(theta)), keep=60.0, most=48)
 
 
 def harmonic(spans: Sequence[tuple[float, Sequence[float]]], pace: Pace) -> list[float]:
