@@ -93,6 +93,22 @@ def test_what_stays_for_good_becomes_normal(learnt: Detector, trace: np.ndarray)
     assert "taken as normal from now on" in ended[0].message
 
 
+@pytest.mark.parametrize(("rate", "found"), [(0.0, []), (0.12, ["drift"])])
+def test_a_lone_channel_drifts(rate: float, found: list[str]) -> None:
+    """Nothing explains it, so only its own forecasts tell; every step of it is within their intervals."""
+    rng = np.random.default_rng(1)
+    series = np.empty(1700)
+    now = 0.0
+    for at in range(len(series)):
+        now = 0.9 * now + 0.2 * rng.normal()
+        series[at] = now
+    series[1300:] += rate * np.arange(400)
+    detector = Detector(["air/temperature/in"], 1.0)
+    began = [change for _, change in watch(detector, np.round(50 + series, 1)[None]) if change.began]
+    assert [change.kind for change in began][:1] == found
+    assert all("rises steadily against its forecasts" in change.message for change in began[:1])
+
+
 def test_missing_values_are_no_anomaly(learnt: Detector, trace: np.ndarray) -> None:
     detector = copy.deepcopy(learnt)
     samples = trace[:, _LEARNT : _LEARNT + 120].copy()

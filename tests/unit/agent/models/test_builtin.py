@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from edgeagent.drivers.model.process import Process
 from edgeagent.drivers.model.refusal import Refusal
 from edgeagent.drivers.model.runtime import Keeps, NotYet, Proposes, Setup, Talks
 from edgeagent.drivers.model.runtimes import load_builtin
@@ -145,6 +147,27 @@ def test_the_detector_scores_and_tells(tmp_path: Path) -> None:
     assert (began.kind, began.severity) == ("anomaly-jump-began", "warning")
     assert (ended.kind, ended.severity) == ("anomaly-jump-ended", "info")
     assert not again.news()
+
+
+def test_the_process_of_the_driver_goes_on_with_what_was_learned(tmp_path: Path) -> None:
+    clock, samples = VirtualTime(), machine(300, seed=2)
+    before = Forecast(setup(_SMALL, tmp_path / "m"), clock)
+    feed(before, clock, samples)
+    before.close()
+    (tmp_path / "m.onnx").unlink()
+    told = setup(_SMALL, tmp_path / "m")._asdict()
+    rest = {"file": "", "builtin": "forecast", "layout": "window-channels", "memory_mb": 512, "outputs": []}
+    process = Process(told | rest)
+    try:
+        loaded = process.loaded(30.0)
+        assert loaded and len(loaded.proposed) == 6 * len(CHANNELS)
+        answer = process.ask(array("d", samples[:, -1]), 30.0)
+        assert not answer.fault
+        forecast, low, high = answer.values[6:9]
+        assert low <= forecast <= high
+    finally:
+        process.end()
+    assert (tmp_path / "m.onnx").exists()
 
 
 @pytest.mark.parametrize(
