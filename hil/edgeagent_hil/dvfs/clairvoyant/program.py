@@ -33,7 +33,7 @@ class Costs(NamedTuple):
         spare_j: shape (ticks,), energy for being busy and for holding that a tick may take; beyond it each
             joule counts `over_share`.
         over_share: as many joules.
-        late_j: for each unit that ends too late.
+        late_j: for each unit that is not done in time.
         done_j: earned by each unit that is done at the end.
         tolerance_j: so much may be wasted in a tick to keep fewer states.
     """
@@ -60,7 +60,7 @@ class Way(NamedTuple):
         points: shape (ticks,).
         busy_j: shape (ticks,), for being busy.
         end: the state after the last tick.
-        late: units that ended too late.
+        late: units that were not done in time.
         net_j: what energy costs, less what is earned.
         cost: the same with lateness and what lies above the spare energy.
         wasted: by how much the cost may lie above the least.

@@ -26,9 +26,12 @@ TICK_S = 0.1
 #: The share of units that may be late.
 MISSES = 0.01
 
-#: What a late unit may cost, in mean energies of a unit. The first leaves room for what lateness saves; if
-#: that makes too many late, at the last none is that need not be.
-_PRICES = (1.5, 6.0, 1e3)
+#: What a late unit may cost, in mean energies of a unit. The first leaves room for what lateness saves; at
+#: the last none is late that need not be.
+_PRICES = (1.5, 3.0, 6.0, 1e3)
+
+#: A schedule is good enough when no more than this share of the energy lies between it and the least.
+_ENOUGH = 0.01
 
 #: Each joule above the cap counts so many: more than lateness does. The cap is kept in each tick, though only
 #: seconds are judged, and up to four fifths of the judge's tolerance above it.
@@ -72,9 +75,10 @@ def optimum(board: Board, scenario: Scenario) -> Optimum:
     tried = []
     for price in _PRICES:
         tried.append(search.solve(price))
-        if tried[-1].late <= search.allowed:
+        if search.enough(tried[-1]):
             break
-    chosen = tried[-1]
+    punctual = [solved for solved in tried if solved.late <= search.allowed]
+    chosen = min(punctual, key=lambda solved: solved.net_j, default=tried[-1])
     if not search.uncapped:
         tried = [search.solve(price, capped=False) for price in _PRICES[: len(tried)]]
     gap_j = search.gap_j(chosen, tried)
@@ -151,6 +155,11 @@ class _Search:
             before.append(cheapest(one, State(0, 0.0), times_s[: split + 1], costs.of(slice(None, split))))
             judged.append(cheapest(one, before[-1].end, times_s[split:], costs.of(slice(split, None))))
         return _Solved(before, judged, late_j)
+
+    def enough(self, solved: _Solved) -> bool:
+        """Whether a solution is late rarely enough, and near enough to the least."""
+        far_j = solved.net_j - solved.least(self.allowed)
+        return solved.late <= self.allowed and far_j <= _ENOUGH * self.energy_j
 
     def learn(self, solved: _Solved) -> None:
         """Take over a solution: what it draws, how warm it gets."""

@@ -48,7 +48,7 @@ class Moves(NamedTuple):
     Attributes:
         unit, done: the unit in service or next, and the share of it that is done.
         energy_j: for being busy.
-        late: units judged that ended in the tick, too late.
+        late: units that were due in the tick and not done in time.
     """
 
     unit: Indices
@@ -100,10 +100,13 @@ def advance(work: Work, unit: Indices, done: Array, from_s: float, to_s: float) 
     end_s[..., 0] -= done * service_s[..., 0]
     ended = end_s <= to_s
     count = ended.sum(axis=-1)
-    late = (ended & (end_s > work.due_s[places])).sum(axis=-1)
+    due_s = work.due_s[places]
+    late = (ended & (end_s > due_s) & (due_s > from_s)).sum(axis=-1)
     at = np.arange(len(service_s))[:, None], np.arange(len(unit)), np.minimum(count, width - 1)
     share = np.maximum(to_s - start_s[at], 0.0) / service_s[at]
     reached = np.minimum(unit + count, last)
+    overdue, overdue_then = np.searchsorted(work.due_s, (from_s, to_s), side="right")
+    late += np.maximum(overdue_then - np.maximum(reached, overdue), 0)
     done_then = np.minimum(np.where(count == 0, done + share, share), _ALMOST)
     return Moves(reached, done_then, _spent_j(work, reached, done_then) - _spent_j(work, unit, done), late)
 
