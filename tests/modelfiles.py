@@ -72,6 +72,18 @@ def onnx_op(path: Path, op: str, *, domain: str = "", dtype: int = TensorProto.F
     _save(path, [helper.make_node(op, ["x"], ["y"], domain=domain)], shape, shape, {}, dtype)
 
 
+def onnx_hungry(path: Path, floats: int) -> None:
+    """One that sums so many zeros, all in memory at once."""
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["zeros"]),
+        helper.make_node("ReduceSum", ["zeros"], ["nothing"]),
+        helper.make_node("ReduceSum", ["x"], ["sum"]),
+        helper.make_node("Add", ["sum", "nothing"], ["y"]),
+    ]
+    size = np.array([1, 1, floats], dtype=np.int64)
+    _save(path, nodes, [1, WINDOW, CHANNELS], [1, 1, 1], {"size": size})
+
+
 def _save(
     path: Path,
     nodes: Sequence[Any],

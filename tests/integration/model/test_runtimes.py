@@ -81,6 +81,11 @@ CASES = {
         lambda path: modelfiles.tflite_op(path, modelfiles.CUSTOM, custom="Frobnicate"),
         "Frobnicate",
     ),
+    "hungry": Case(
+        lambda path: modelfiles.onnx_hungry(path, 1 << 28),
+        None,
+        "more than 512 MB of memory; raise memory_mb",
+    ),
     "wrong-shape": Case(
         _onnx, _tflite, "it takes (1, 8, 3), but window = 8 and 2 inputs give (1, 8, 2)", channels=2
     ),

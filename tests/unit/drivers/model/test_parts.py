@@ -12,7 +12,7 @@ from edgeagent.drivers.model.frames import Frame, Kind, NoFrame
 from edgeagent.drivers.model.refusal import one_line
 
 
-@settings(max_examples=100, derandomize=True)
+@settings(max_examples=100, derandomize=True, deadline=None)
 @given(
     sent=st.lists(
         st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=50)), max_size=5

@@ -27,6 +27,9 @@ _PREFIX: Final = re.compile(
     r"|\S+\.cc:\d+ \S+(?: \[with.*?\])? ?"
 )
 
+#: How it tells that it got none.
+_NO_MEMORY: Final = "std::bad_alloc"
+
 _ERRORS_ONLY: Final = 3
 
 
@@ -46,6 +49,8 @@ class OnnxModel:
         except MemoryError:
             raise
         except Exception as error:
+            if _NO_MEMORY in str(error):
+                raise MemoryError from None
             raise Refusal(_PREFIX.sub("", str(error)) or type(error).__name__) from None
         release_code()  # each session touches all of onnxruntime anew, and a built-in model makes many
         self._path = model if isinstance(model, str) else None
@@ -63,7 +68,13 @@ class OnnxModel:
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         """One inference."""
-        outputs: Sequence[NDArray[Any]] = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        given = dict(zip(self._names, inputs, strict=True))
+        try:
+            outputs: Sequence[NDArray[Any]] = self._session.run(None, given)
+        except Exception as error:
+            if _NO_MEMORY in str(error):
+                raise MemoryError from None
+            raise
         return outputs
 
 
