@@ -208,7 +208,12 @@ class Control(threading.Thread):
         hold.target, hold.whose = self._steering.bounded(key, value), self._steering.decider(key)
         custody = Custody(key, self._originals, self._report)
         return grip.take(
-            hold.target, until_ns, custody, wanted=lambda: not hold.given_up, driven=bool(hold.whose)
+            hold.target,
+            until_ns,
+            custody,
+            wanted=lambda: not hold.given_up,
+            driven=bool(hold.whose),
+            urgent=self._steering.urgent(key),
         )
 
     def _taken(self, hold: Hold, result: Result) -> None:

@@ -117,6 +117,11 @@ class Driving:
         return any(rank is not LEASE for rank in self._wishes)
 
     @property
+    def urgent(self) -> bool:
+        """Whether it waits for no disk: the guard wants it."""
+        return GUARD in self._wishes
+
+    @property
     def wanted(self) -> float:
         """What it is to hold; infinite if nobody wishes anything."""
         return min((wish.value for wish in self._wishes.values()), default=inf)
@@ -170,7 +175,7 @@ class Driving:
         self._sent = self.wanted
         self._again_ns = now_ns + _REFRESH_S * 1e9
         self._back_ns = now_ns + _HANGS_S * 1e9
-        return Order(self._sent, self._known, self._insist, urgent=GUARD in self._wishes)
+        return Order(self._sent, self._known, self._insist, urgent=self.urgent)
 
     def done(self, order: Order, result: Result, now_ns: int) -> str:
         """What has come of an order: why it cannot be carried out, ``again`` if it can; empty if no news."""

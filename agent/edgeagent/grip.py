@@ -62,6 +62,7 @@ def take(
     *,
     wanted: Callable[[], bool] = lambda: True,
     driven: bool = False,
+    urgent: bool = False,
 ) -> Action:
     """Make it hold `value` until then; what it holds afterwards.
 
@@ -70,13 +71,14 @@ def take(
 
     Args:
         driven: somebody steers it besides: the disk is spared, and what it holds may outlast the lease.
+        urgent: it is lowered before the disk knows what was found, and also if the disk cannot.
     """
 
     def action(actuator: Actuator) -> Held:
         keeper = None if isinstance(actuator, LeasedActuator) else custody
         if keeper and _left_s(until_ns) > 0:
             if driven:
-                keeper.drive(actuator, read_back(actuator), value)
+                _keep_driven(actuator, keeper, read_back(actuator), value, urgent=urgent)
             else:
                 keeper.keep(actuator, value)
         left_s = _left_s(until_ns)
@@ -125,16 +127,12 @@ def drive(order: Order, custody: Custody) -> Action:
             order.met = found
             if not order.insist:
                 return found
-        ahead = order.urgent and not leased and found.value > order.value
-        if ahead:
-            actuator.set(order.value)
         if not leased:  # a bound that somebody has set before us is not lifted
-            order.original = custody.drive(actuator, found, order.value, must=not order.urgent)
+            order.original = _keep_driven(actuator, custody, found, order.value, urgent=order.urgent)
             order.value = min(order.value, order.original)
         if found.is_(order.value, step) and not leased:
             return found
-        if not ahead:
-            _set(actuator, order.value, math.inf)
+        _set(actuator, order.value, math.inf)
         held = settled(actuator, order.value)
         if not leased and not held.is_(order.value, step):
             custody.kept_as(held)
@@ -160,6 +158,13 @@ def let_go(custody: Custody | None = None, fallback: float | None = None) -> Act
         return read_back(actuator)
 
     return action
+
+
+def _keep_driven(actuator: Actuator, custody: Custody, found: Held, value: float, *, urgent: bool) -> float:
+    """Before it is set to `value`: what it is given back in the end. What is urgent is lowered first."""
+    if urgent and found.value > value:
+        actuator.set(value)
+    return custody.drive(actuator, found, value, must=not urgent)
 
 
 def _set(actuator: Actuator, value: float, left_s: float) -> None:

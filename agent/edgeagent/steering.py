@@ -93,6 +93,11 @@ class Steering:
         driving = self._drivings.get(key)
         return driving.decider if driving and driving.driven else ""
 
+    def urgent(self, key: Key) -> bool:
+        """Whether what is wanted of it waits for no disk."""
+        driving = self._drivings.get(key)
+        return driving is not None and driving.urgent
+
     def take_over(self, key: Key, then: Then) -> bool:
         """Whether it is driven on now that no lease holds it; then `then` learns what it is at."""
         driving = self._drivings.get(key)
