@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from edgeagent.dvfs import limits
 from edgeagent.dvfs import memory as remembering
+from edgeagent.dvfs.budget import Budget
 from edgeagent.dvfs.domain import DomainModel
 from edgeagent.dvfs.explore import Explorer
 from edgeagent.dvfs.heat import Heat
 from edgeagent.dvfs.meters import Load, Meters
 from edgeagent.dvfs.options import Options, options, work
 from edgeagent.dvfs.power import warmth
-from edgeagent.dvfs.quantile import Quantile
 from edgeagent.dvfs.search import Limit, cheapest
 from edgeagent.dvfs.tracker import History, Tracker
 from edgeagent_sdk.governor import Decision, Machine, Observation, Session
@@ -65,7 +65,7 @@ class EdgeGovernor:
         self._loads: list[Load] = []
         self._options: list[Options | None] = [None] * len(machine.domains)
         self._forecasts_c = [0.0] * len(machine.domains)
-        self._expected = Expected()
+        self._budget = Budget()
         self._last_s: float | None = None
         self._mean_tick_s = TICK_S
         self._ticks = 0
@@ -179,7 +179,7 @@ class EdgeGovernor:
             self._warm(d, domain.heat, own_w[d], whole_w, state.temperature_c, seen.time_s)
         for name, (heat, _) in self._elsewhere.items():
             self._warm(0, heat, 0.0, whole_w, seen.temperatures_c.get(name), seen.time_s)
-        self._expected.learn(seen.power_w, elapsed_s)
+        self._budget.learn(seen.power_w, seen.cap_w, elapsed_s)
 
     def _warm(
         self, d: int, heat: Heat, own_w: float, whole_w: float, temperature_c: float | None, now_s: float
@@ -223,7 +223,8 @@ class EdgeGovernor:
         hard = limits.ceilings(self._domains, counts)
         near, far = limits.temperatures(self._domains, self._elsewhere, laid_out, rest_w)
         hard += near
-        hard += limits.cap(seen.cap_w, laid_out, rest_w, self._expected.over, meters.known)
+        allowed_w = self._budget.allowed_w(seen.cap_w, self._mean_tick_s)
+        hard += limits.cap(allowed_w, laid_out, rest_w, meters.known)
         best, why = self._best(laid_out, soft, hard, far)
         mean_w = rest_w + _sum([o.mean_w for o in laid_out], best)
         best = self._stay(best, laid_out, soft + hard, mean_w)
@@ -305,7 +306,7 @@ class EdgeGovernor:
         trackers: Sequence[Tracker],
     ) -> Decision:
         mean_w = rest_w + _sum([o.mean_w for o in laid_out], choice)
-        self._expected.await_w(mean_w)
+        self._budget.expect(mean_w, choice)
         numbers = {"power_w": mean_w}
         slowness = [domain.slowness[k] for domain, k in zip(self._domains, choice, strict=True)]
         for t in trackers:
@@ -321,34 +322,6 @@ class EdgeGovernor:
                 numbers[f"{domain.name}.temperature_c"] = self._forecasts_c[d]
         clocks_hz = tuple(domain.opps_hz[k] for domain, k in zip(self._domains, choice, strict=True))
         return Decision(clocks_hz, why, numbers)
-
-
-class Expected:
-    """What the whole machine was expected to draw, against what it drew, second by second."""
-
-    def __init__(self) -> None:
-        self._ratios = Quantile(120, spread=0.005)
-        self._expected_w = 0.0
-        self._sums = [0.0, 0.0, 0.0]
-
-    @property
-    def over(self) -> float:
-        """The factor by which a second may go beyond what is expected."""
-        return min(max(1.0, self._ratios.at(0.97)), 1.1)
-
-    def await_w(self, expected_w: float) -> None:
-        """From now on so much is expected."""
-        self._expected_w = expected_w
-
-    def learn(self, power_w: float | None, elapsed_s: float) -> None:
-        """What came of it."""
-        if power_w is None or self._expected_w <= 0:
-            return
-        for i, value in enumerate((power_w, self._expected_w, 1.0)):
-            self._sums[i] += value * elapsed_s
-        if self._sums[2] >= 0.95:
-            self._ratios.add(self._sums[0] / self._sums[1])
-            self._sums = [0.0, 0.0, 0.0]
 
 
 def _sum(columns: Sequence[Sequence[float]], choice: Sequence[int]) -> float:

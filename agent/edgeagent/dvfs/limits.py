@@ -103,18 +103,18 @@ def _temperature(
     return Limit(f"temperature of {name}", terms, room_c - reach.still_c - reach.whole * rest_w)
 
 
-def cap(cap_w: float, options: Sequence[Options], rest_w: float, over: float, metered: bool) -> list[Limit]:
+def cap(allowed_w: float, options: Sequence[Options], rest_w: float, metered: bool) -> list[Limit]:
     """The whole machine's power.
 
     Args:
-        over: by what factor measurements go beyond what is expected.
+        allowed_w: until the next decision.
         metered: whether power was ever measured; if not, nothing but the slowest is known to be safe.
     """
-    if cap_w == inf:
+    if allowed_w == inf:
         return []
     if not metered:
         return [Limit("cap, without a meter", _slowest(options), 0.0)]
-    return [Limit("power cap", [option.most_w for option in options], cap_w / over - rest_w)]
+    return [Limit("power cap", [option.most_w for option in options], allowed_w - rest_w)]
 
 
 def _slowest(options: Sequence[Options]) -> list[list[float]]:

@@ -10,6 +10,9 @@ from edgeagent.dvfs.domain import DomainModel
 from edgeagent.dvfs.meters import Curves
 from edgeagent.dvfs.tracker import Tracker
 
+#: What was never measured at an operating point may be so much more than expected.
+_UNSEEN = 1.1
+
 
 class Options(NamedTuple):
     """By operating point, watts of the whole machine.
@@ -70,16 +73,18 @@ def options(domain: DomainModel, curves: Curves, works: Sequence[Work], tick_s: 
         per_s = (w.waiting if w.waiting > coming else coming) / tick_s
         for k, unit_s in enumerate(w.unit_s):
             share, steady = _share(per_s * unit_s), _share(w.rate_per_s * unit_s)
+            expected = share if share > steady else steady
             now[k] += per * share
-            mean[k] += per * (share if share > steady else steady)
-            most[k] += per * (steady if coming >= 1.0 else 1.0)
+            mean[k] += per * expected
+            most[k] += per * (expected if coming >= 1.0 else 1.0)
             worth_w[k] += worth_j * share / unit_s
     drawn_w = [
         [weight * (idle + busy * _share(b)) for idle, busy, b in zip(idle_w, busy_w, column, strict=True)]
         for column in (now, mean, most)
     ]
+    sure = [1.0 if seen else _UNSEEN for seen in curves.seen]
     cost_w = [w - weight * worth for w, worth in zip(drawn_w[0], worth_w, strict=True)]
-    return Options(cost_w, drawn_w[1], drawn_w[2])
+    return Options(cost_w, drawn_w[1], list(map(mul, drawn_w[2], sure)))
 
 
 def _share(value: float) -> float:
