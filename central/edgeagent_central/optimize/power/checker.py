@@ -21,7 +21,7 @@ from edgeagent_central.optimize.power.tree import Array, Flags
 _ROUNDING: Final = 1e-9
 _ROUNDING_W: Final = 1e-3
 
-_WINDOW: Final = 600
+_WINDOW: Final = 180
 _LEARNED: Final = 30
 
 #: A draw this close to the cap, as a share of the range, is held by it.
@@ -49,7 +49,7 @@ class Checker:
 
     A domain with diversity is judged by what the checker has seen itself: leaves draw on as they do, scaled
     by the law of chips where their clock is changed, and all together pass that by no more than the most
-    they have in the last ten minutes. For the first half minute it judges them by their caps.
+    they have in the last three minutes. For the first half minute it judges them by their caps.
     """
 
     def __init__(self, site: Site) -> None:
@@ -120,14 +120,18 @@ def unavoidable_w(site: Site, seen: Snapshot) -> Array:
 
 
 def carried_w(site: Site, leaf_w: Array, charge_w: Mapping[int, float]) -> Array:
-    """What flows into each domain, walking from the leaves to the root; shape (d,)."""
-    flow_w = np.zeros(len(site.domains))
-    np.add.at(flow_w, site.tree.domain, leaf_w)
-    for domain in range(len(flow_w) - 1, -1, -1):
-        flow_w[domain] += charge_w.get(domain, 0.0)
-        if domain:
-            flow_w[site.tree.parent[domain]] += flow_w[domain]
-    return flow_w
+    """What flows into each domain, from the leaves up to the root, one step of all a time; shape (d,)."""
+    own_w = np.bincount(site.tree.domain, leaf_w, len(site.domains))
+    for domain, into_w in charge_w.items():
+        own_w[domain] += into_w
+    flow_w, moving_w = own_w.copy(), own_w
+    parent = site.tree.parent
+    while moving_w[1:].any():
+        up_w = np.zeros_like(moving_w)
+        np.add.at(up_w, parent[1:], moving_w[1:])
+        flow_w += up_w
+        moving_w = up_w
+    return np.asarray(flow_w, float)
 
 
 def _leaf_breaches(site: Site, seen: Snapshot, plan: Plan) -> Iterator[Breach]:

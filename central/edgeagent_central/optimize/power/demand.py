@@ -31,6 +31,9 @@ _CLOCK_EXPONENT: Final = 2.4
 _BINS, _BANDS = 401, 5
 _MIDDLE: Final = _BINS // 2
 
+#: Nine tenths of the next demands lie within more than this share of the demand: it is restless.
+_RESTLESS: Final = 0.3
+
 #: What has been seen counts half after about a minute and a half.
 _KEEP: Final = 0.9925
 
@@ -85,6 +88,13 @@ class Demand:
         share = np.clip(self._share[:, None] + residual, 0.0, 1.0)
         wanted_w: Array = self._site.idle_w[:, None] + share * self._range_w[:, None]
         return wanted_w
+
+    @property
+    def restless(self) -> Flags:
+        """Whose demand jumps about from second to second, as a share of itself; shape (n,)."""
+        residual = self._quantiles()[..., 3] - self._quantiles()[..., 0]
+        spread: Array = residual[self._site.profile, _band(self._share)]
+        return spread > _RESTLESS * np.maximum(self._share, 0.05)
 
     def _learn(self, share: Array, known: Flags) -> None:
         change = np.rint((share - self._share)[known] * _MIDDLE).astype(np.intp) + _MIDDLE

@@ -3,15 +3,14 @@
 In a domain that feeds few, every leaf is reckoned at its cap: that is safe whatever happens. In one that
 feeds many it would keep room for a coincidence that does not happen. There a leaf whose demand is known is
 reckoned at what it is expected to draw, and the domain keeps a margin: more than the most by which such
-leaves, together, have passed what was expected of them within the last ten minutes (conformal prediction of
-the sum; what a forecast misses always, the margin has learned). Leaves that rise in step by design
+leaves, together, have lately passed what was expected of them (conformal prediction of the sum, the past
+counting ever less; what a forecast misses always, the margin has learned). Leaves that rise in step by design
 (synchronous training) are reckoned at their caps here as well, as is whoever is silent or of unknown
 demand; and everybody, until a minute has been seen.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 import numpy as np
@@ -20,9 +19,14 @@ from edgeagent_central.optimize.power.plan import Snapshot
 from edgeagent_central.optimize.power.site import Site
 from edgeagent_central.optimize.power.tree import Array, Flags
 
-_WINDOW: Final = 600
-_LEARNED: Final = 60
+#: The margin is the mean miss, and so many times the most that was seen above it. The most counts half after
+#: two and a half minutes, the mean after half a minute.
 _TIMES: Final = 1.5
+_KEEP_MOST: Final = 0.5 ** (1 / 150)
+_KEEP_MEAN: Final = 0.5 ** (1 / 30)
+
+#: So many seconds must have been seen.
+_LEARNED: Final = 60
 
 
 class Diversity:
@@ -34,7 +38,8 @@ class Diversity:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._missed: deque[Array] = deque(maxlen=_WINDOW)
+        self._mean_w, self._most_w = np.zeros(len(site.domains)), np.zeros(len(site.domains))
+        self._compared = 0
         self.counted: Flags = np.zeros(len(site.leaves), bool)
         self._expected_w: Array | None = None
         self._in_step = np.array([profile.steady for profile in site.profiles])[site.profile]
@@ -48,7 +53,10 @@ class Diversity:
         if self._expected_w is not None:
             compared = self.counted & seen.fresh
             beyond_w = np.where(compared, seen.power_w - self._expected_w, 0.0)
-            self._missed.append(self._site.tree.load_w(beyond_w))
+            missed_w = self._site.tree.load_w(beyond_w)
+            self._most_w = np.maximum(self._most_w * _KEEP_MOST, missed_w - self._mean_w)
+            self._mean_w += (1 - _KEEP_MEAN) * (missed_w - self._mean_w)
+            self._compared += 1
         self.counted = seen.answers & seen.fresh & known & ~self._in_step
 
     def expect(self, expected_w: Array) -> None:
@@ -58,10 +66,9 @@ class Diversity:
     @property
     def learned(self) -> bool:
         """Whether enough has been seen."""
-        return len(self._missed) >= _LEARNED
+        return self._compared >= _LEARNED
 
     def margin_w(self) -> Array:
         """What each domain keeps free; shape (d,)."""
-        highest_w = np.max(np.stack(self._missed), axis=0)
-        kept_w: Array = _TIMES * np.maximum(highest_w, 0.0)
+        kept_w: Array = self._mean_w + _TIMES * self._most_w
         return kept_w

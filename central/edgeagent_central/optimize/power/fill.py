@@ -76,21 +76,22 @@ class Filling:
 
     def cut(self, level: Level, limit_w: Array) -> None:
         """Hold every domain of a level to its limit; `limit_w` of shape (d,)."""
-        domains, place = level.domains, level.of_leaf[self._leaf]
-        room_w = np.maximum(limit_w[domains] - self._floors_w[domains], 0.0)
-        asked_w = np.bincount(place, self._width_w * self._counts, len(domains) + 1)[:-1]
-        over = np.concatenate((asked_w > room_w, [False]))
+        counted_w = (self._width_w * self._counts).reshape(self._shape).sum(axis=1)
+        room_w = np.maximum(limit_w - self._floors_w, 0.0)[level.domains]
+        over = self._tree.load_w(counted_w)[level.domains] > room_w
         if not over.any():
             return
-        held = self._order[over[place[self._order]] & (self._counts[self._order] > 0)]
-        cut_leaves = self._cut(domains, room_w, held, place[held])
+        leaf_over = np.append(over, False)[level.of_leaf]
+        held = self._order[leaf_over[self._leaf[self._order]] & (self._counts[self._order] > 0)]
+        cut_leaves = self._cut(level.domains, room_w, held, level.of_leaf[self._leaf[held]])
         self._width_w[cut_leaves[self._leaf] & (self._counts == 0)] = 0.0
 
     def _cut(self, domains: Indices, room_w: Array, held: Indices, place: NDArray[np.int32]) -> Flags:
         """Cut the segments `held`, by falling worth. Returns whose are less than before; shape (n,)."""
-        small = place.astype(np.int16) if len(domains) < 2**15 else place  # NumPy sorts 16 bits by radix
-        by_domain = np.argsort(small, kind="stable")
-        held, place = held[by_domain], place[by_domain]
+        if len(domains) > 1:
+            small = place.astype(np.int16) if len(domains) < 2**15 else place  # NumPy sorts 16 bits by radix
+            by_domain = np.argsort(small, kind="stable")
+            held, place = held[by_domain], place[by_domain]
         worth, width_w = self._worth[held], self._width_w[held] * self._counts[held]
         # A run is what one domain has at one worth: cut as a whole.
         starts = np.flatnonzero(np.r_[True, (place[1:] != place[:-1]) | (worth[1:] != worth[:-1])])

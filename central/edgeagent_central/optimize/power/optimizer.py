@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from edgeagent_central.optimize.power.breakers import tightened
+from edgeagent_central.optimize.power.breakers import Bimetals
 from edgeagent_central.optimize.power.checker import Checker
 from edgeagent_central.optimize.power.demand import SHARES, Demand, clock_for, power_share
 from edgeagent_central.optimize.power.diversity import Diversity
@@ -61,6 +61,7 @@ class PowerOptimizer:
         self._owner = _owner(site, self._coupled)
         self._diversity, self._checker = Diversity(site), Checker(site)
         self._outlook = Outlook(len(self._coupled), np.cumsum(BLOCKS_S).tolist())
+        self._bimetals = Bimetals(site.breakers)
         self._last: Plan | None = None
         self._seen: Snapshot | None = None
 
@@ -75,7 +76,7 @@ class PowerOptimizer:
         """The plan for the second that begins; it passes the check. Call `observe` before."""
         assert self._seen is not None
         seen, turned_down = self._seen, ""
-        limit_w = tightened(seen.limit_w, self.site.breakers, seen.heat, _COOLED_S)
+        limit_w = self._allowed_w(seen)
         demand_w = self._demand.quantiles_w()
         self._outlook.observe(self._by_owner(demand_w @ SHARES))
         aims_w = limit_w.copy()
@@ -90,6 +91,20 @@ class PowerOptimizer:
         self._last = plan
         self._diversity.expect(self._expected_w(demand_w, power_share(plan.clock), plan.cap_w))
         return plan._replace(why=turned_down or plan.why)
+
+    def stopgaps(self, seen: Snapshot) -> Iterator[Plan]:
+        """Plans for a second in which `decide` is late: the last one once more, else a plainer one."""
+        limit_w = self._allowed_w(seen)
+        if self._last:
+            yield self._shifted(seen, limit_w)
+        yield self._proportional(seen, limit_w)
+        yield self._lowest(seen, limit_w)
+
+    def _allowed_w(self, seen: Snapshot) -> Array:
+        """What each domain may carry, its breaker's heat considered; shape (d,)."""
+        if not len(seen.heat):
+            return seen.limit_w
+        return self._bimetals.tightened(seen.limit_w, seen.heat, _COOLED_S)
 
     def _ways(self, demand_w: Array) -> Iterator[Callable[[Snapshot, Array], Plan]]:
         if self._diversity.learned:
@@ -109,7 +124,7 @@ class PowerOptimizer:
         self._cut(filling, np.where(diverse | self._is_coupled, np.inf, limit_w))
         given_w, locked, limit_w = filling.width_w, np.zeros(len(seen.power_w), bool), limit_w.copy()
         if diverse.any():
-            locked = self._diversity.counted & self.site.clocked
+            locked = self._diversity.counted & self.site.clocked & self._demand.restless
             curves, counts = self._likely(curves._replace(width_w=given_w), likely, demand_w, locked)
             filling = Filling(self.site.tree, curves, counts)
             limit_w[diverse] -= self._diversity.margin_w()[diverse]

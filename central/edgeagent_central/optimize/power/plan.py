@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from edgeagent_central.optimize.power.site import Site
 from edgeagent_central.optimize.power.tree import Array, Flags
 
@@ -27,7 +29,7 @@ class Snapshot:
         clock: shape (n,), share of its highest clock that each leaf runs at; NaN where it does not tell.
         limit_w: shape (d,), what each domain may carry now: its own limit, or less by an order.
         coming_w: limits of later, as (in how many seconds, shape (d,)), soonest first.
-        heat: θ of the breakers, by domain.
+        heat: θ of the breakers, in the order of the site's `breakers`; empty: all are cool.
         stored_j: energy in the batteries, by domain.
         charge_w: what they are charged with now (negative: discharged), by domain.
     """
@@ -41,7 +43,7 @@ class Snapshot:
     clock: Array
     limit_w: Array
     coming_w: tuple[tuple[float, Array], ...] = ()
-    heat: Mapping[int, float] = field(default_factory=dict)
+    heat: Array = field(default_factory=lambda: np.zeros(0))
     stored_j: Mapping[int, float] = field(default_factory=dict)
     charge_w: Mapping[int, float] = field(default_factory=dict)
 

@@ -12,7 +12,7 @@ import numpy as np
 from edgeagent_central.optimize.power.backtest.bound import Truth
 from edgeagent_central.optimize.power.backtest.plant import Plant
 from edgeagent_central.optimize.power.backtest.world import World
-from edgeagent_central.optimize.power.breakers import warmed
+from edgeagent_central.optimize.power.breakers import Bimetals
 from edgeagent_central.optimize.power.checker import Checker
 from edgeagent_central.optimize.power.plan import Plan, Snapshot
 from edgeagent_central.optimize.power.site import Site
@@ -81,7 +81,8 @@ def run(
     truth, plant, contestant = Truth(world), Plant(site, silent, seed, phased=phased), make(site)
     checker = Checker(site)
     limit_w = site.tree.limit_w
-    heat = dict.fromkeys(site.breakers, 0.5)
+    bimetals = Bimetals(site.breakers)
+    heat = np.full(len(bimetals.domains), 0.5)
     done = wanted = urgent = urged = energy_j = worst_w = 0.0
     broken = warm_s = rejected = changed = 0
     took_s: list[float] = []
@@ -90,7 +91,7 @@ def run(
         now_s, demand_w = float(step), world.demand_w(second)
         plant.draw(now_s, demand_w)
         load_w = site.tree.load_w(plant.power_w)
-        heat = {d: warmed(b, heat[d], load_w[d], 1.0) for d, b in site.breakers.items()}
+        heat = bimetals.warmed(heat, load_w, 1.0)
         if step >= warmup_s:
             work = truth.done(demand_w, plant.power_w)
             asked = truth.wanted(demand_w)
@@ -100,7 +101,7 @@ def run(
             over_w = load_w - limit_w * (1 + 1e-6)
             broken += int(np.count_nonzero(over_w > 0))
             worst_w = max(worst_w, float(over_w.max()))
-            warm_s += sum(theta > 1.0 + 1e-3 for theta in heat.values())
+            warm_s += int(np.count_nonzero(heat > 1.0 + 1e-3))
             changed += plant.changed
         seen = replace(plant.snapshot(now_s, limit_w), heat=heat)
         checker.observe(seen)

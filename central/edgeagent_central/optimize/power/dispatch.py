@@ -1,0 +1,262 @@
+"""A plan carried out: what falls is told first; what rises, once the falls that make room are confirmed.
+
+Only what changes is told, and what would run out. A small fall may wait where the domains above have room for
+it. Nodes that do not answer are asked what they hold, and told nothing until they do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from edgeagent_central.optimize.power.commands import Commands
+from edgeagent_central.optimize.power.holdings import Holdings
+from edgeagent_central.optimize.power.phases import falls, rises
+from edgeagent_central.optimize.power.plan import Plan, Snapshot
+from edgeagent_central.optimize.power.site import Site
+from edgeagent_central.optimize.power.tree import Array, Flags, Indices
+from edgeagent_central.optimize.power.wiring import Wiring
+from edgeagent_sdk.fleet import Fleet
+from edgeagent_sdk.messages import Status
+from edgeagent_sdk.names import Identity
+
+#: Caps are told in such steps, which RAPL and its like can hold exactly.
+_GRAIN_W: Final = 0.125
+
+#: A change smaller than this share of a leaf's range can wait.
+_STIR: Final = 0.005
+
+#: A lease is renewed when so much of it is over.
+_RENEW: Final = 1 / 3
+
+#: Nodes that do not answer are asked again after this.
+_ASK_S: Final = 3.0
+
+#: The falls have so much of what is left of a turn to be confirmed.
+_WAIT: Final = 0.7
+
+
+class Dispatch:
+    """The actuators of one site.
+
+    Args:
+        lease_s: how long what is told holds, unless it is renewed.
+    """
+
+    def __init__(
+        self, site: Site, wiring: Wiring, holdings: Holdings, commands: Commands, lease_s: float
+    ) -> None:
+        self._site, self._wiring, self._holdings = site, wiring, holdings
+        self.commands = commands
+        self._lease_s = lease_s
+        self._boots: dict[str, tuple[Status, str]] = {}
+        self._asked_s = dict.fromkeys(holdings.of_node, -np.inf)
+        self._clock_slots = frozenset(wiring.clock.tolist())
+        self._free = wiring.cap < 0  # not held by anybody: drawn whatever is planned
+
+    # What is known.
+
+    def follow(self, fleet: Fleet, at_s: float) -> None:
+        """Take in what nodes have answered, who went, and who has been started anew and holds nothing."""
+        self.commands.gather()
+        for _ in self._holdings.lost(at_s):
+            pass
+        nodes = fleet.nodes()
+        for name, slots in self._holdings.of_node.items():
+            known = nodes.get(Identity(self._site.name, name))
+            if known is None or known.state is None:
+                continue
+            now = known.state.status, known.state.boot
+            before = self._boots.get(name)
+            if before and now[1] != before[1]:
+                self._holdings.forget(slots)
+            if now[0] is Status.OFFLINE:
+                self._holdings.silence(slots)
+            elif before and before[0] is Status.OFFLINE:
+                self._asked_s[name] = -np.inf
+            self._boots[name] = now
+
+    def forget(self) -> None:
+        """Nothing is remembered; all are asked."""
+        self._holdings.forget()
+        self._asked_s = dict.fromkeys(self._asked_s, -np.inf)
+
+    def answers(self) -> Flags:
+        """Which leaves obey; shape (n,)."""
+        cap, clock = self._wiring.cap, self._wiring.clock
+        obeys = self._free | self._holdings.answers[cap]
+        # A clock that was never told anything need not obey.
+        locked = (clock >= 0) & np.isfinite(self._holdings.told[clock])
+        return obeys & (~locked | self._holdings.answers[clock])
+
+    def may_w(self) -> Array:
+        """The most that each leaf may draw now; shape (n,)."""
+        site, told_w = self._site, self._holdings.may[self._wiring.cap]
+        held_w = np.where(self._free, site.max_w, np.nan_to_num(told_w, nan=np.inf))
+        fallen_w = np.where(self.answers(), held_w, np.maximum(held_w, site.fallback_w))
+        may_w: Array = np.minimum(fallen_w, site.max_w)
+        return may_w
+
+    def charge_w(self) -> dict[int, float]:
+        """What each battery may be charged with now; 0 where nobody has told it anything."""
+        may = self._holdings.may
+        return {d: float(np.nan_to_num(may[slot], nan=0.0)) for d, slot in self._wiring.charge.items()}
+
+    def troubles(self) -> dict[str, str]:
+        """Who does not obey, and why."""
+        nodes = self._holdings.slots
+        silent = {
+            nodes[slot].node: "does not answer; room is kept for the most that it may draw"
+            for slot in np.flatnonzero(~self._holdings.answers).tolist()
+            if self._relevant(slot)
+        }
+        return silent | {"/".join(nodes[slot]): why for slot, why in self._holdings.refused.items()}
+
+    def _relevant(self, slot: int) -> bool:
+        return bool(slot not in self._clock_slots or np.isfinite(self._holdings.told[slot]))
+
+    # What is done.
+
+    def carry_out(self, seen: Snapshot, plan: Plan, until_s: float) -> Mapping[str, int]:
+        """Tell what the plan says; returns before `until_s` with how much was sent and confirmed."""
+        before = self.commands.counts.copy()
+        if self.commands.permitted():
+            self._ask_silent()
+            fallen = self._fall(plan)
+            now_s = time.monotonic()
+            wait_until_s = now_s + _WAIT * max(0.0, until_s - now_s)
+            while self._holdings.open_of(fallen) and (left_s := wait_until_s - time.monotonic()) > 0:
+                self.commands.gather(left_s)
+            if self.commands.permitted():
+                self._rise(seen, plan, settled=not self._holdings.open_of(fallen))
+        gone = self.commands.counts - before
+        return {"sent": gone["sent"], "confirmed": gone["applied"] + gone["clamped"], "unsent": gone["unsent"]}
+
+    def let_go(self) -> None:
+        """Release what no limit needs held; the other leases run out, and the nodes go to their fallbacks."""
+        if not self.commands.permitted():
+            return
+        tree, told = self._site.tree, np.isfinite(self._holdings.told)
+        crowded = tree.load_w(self._site.max_w) > tree.limit_w
+        for domain in range(1, len(crowded)):
+            crowded[domain] |= crowded[tree.parent[domain]]
+        free = ~crowded[tree.domain]
+        for places in (self._wiring.cap, self._wiring.clock):
+            for slot in places[free & (places >= 0)].tolist():
+                if told[slot]:
+                    self.commands.release(slot)
+
+    def _ask_silent(self) -> None:
+        now_s = time.monotonic()
+        silent = [
+            name
+            for name, slots in self._holdings.of_node.items()
+            if now_s - self._asked_s[name] > _ASK_S and not self._holdings.answers[slots].all()
+        ]
+        self._asked_s |= dict.fromkeys(silent, now_s)
+        self.commands.ask(silent)
+
+    def _fall(self, plan: Plan) -> Indices:
+        """Tell what falls, and what must be renewed; the slots of what falls."""
+        site, may_w = self._site, self.may_w()
+        held = self.answers() & ~self._free
+        aim_w = self._grained(plan.cap_w)
+        fall = held & falls(may_w, aim_w)
+        small = fall & (may_w - aim_w < _STIR * (site.max_w - site.min_w))
+        fall &= ~small | self._crowded(plan, np.where(small, may_w, np.minimum(aim_w, may_w)))
+        renew = held & self._due(self._wiring.cap)
+        for leaf in np.flatnonzero(fall | renew).tolist():
+            wanted_w = aim_w[leaf] if fall[leaf] else may_w[leaf]
+            self.commands.cap(int(self._wiring.cap[leaf]), float(wanted_w))
+        return np.concatenate([self._wiring.cap[fall], self._slow_down(plan, held), self._discharge(plan)])
+
+    def _slow_down(self, plan: Plan, held: Flags) -> Indices:
+        slots, may, aim_hz = self._clocks(plan)
+        fall = held & (slots >= 0) & (aim_hz < (1 - _STIR) * may) & (plan.clock < 1)
+        renew = held & (slots >= 0) & self._due(slots) & np.isfinite(self._holdings.told[slots])
+        for leaf in np.flatnonzero(fall | renew).tolist():
+            self.commands.cap(int(slots[leaf]), float(aim_hz[leaf] if fall[leaf] else may[leaf]))
+        return slots[fall]
+
+    def _discharge(self, plan: Plan) -> Indices:
+        """Batteries that are to take less, or give more."""
+        fallen = []
+        for domain, now_w in self.charge_w().items():
+            slot, aim_w = self._wiring.charge[domain], plan.charge_w.get(domain, 0.0)
+            if not self._holdings.answers[slot]:
+                continue
+            if aim_w < now_w - _GRAIN_W or self._due(np.array([slot]))[0]:
+                self.commands.cap(slot, min(aim_w, now_w))
+                fallen.append(slot)
+        return np.array(fallen, np.intp)
+
+    def _rise(self, seen: Snapshot, plan: Plan, *, settled: bool) -> None:
+        """Tell what rises, as far as there is room now."""
+        site, cap, clock = self._site, self._wiring.cap, self._wiring.clock
+        may_w, open_ = self.may_w(), self._holdings.unsettled()
+        confirmed = self.answers() & ~self._free & ~open_[cap] & ((clock < 0) | ~open_[clock])
+        limit_w = plan.limit_w - self._late_batteries(plan)
+        aim = plan._replace(cap_w=self._grained(plan.cap_w), limit_w=limit_w)
+        raised_w = np.maximum(self._grained(rises(site, aim, may_w, confirmed)), may_w)
+        rise = confirmed & (raised_w - may_w > _STIR * (site.max_w - site.min_w))
+        for leaf in np.flatnonzero(rise).tolist():
+            self.commands.cap(int(cap[leaf]), float(raised_w[leaf]))
+        if settled:
+            self._speed_up(plan, confirmed)
+            self._charge(seen, plan)
+
+    def _speed_up(self, plan: Plan, confirmed: Flags) -> None:
+        slots, may, aim_hz = self._clocks(plan)
+        rise = confirmed & (slots >= 0) & np.isfinite(self._holdings.told[slots]) & (aim_hz > (1 + _STIR) * may)
+        for leaf in np.flatnonzero(rise).tolist():
+            self.commands.cap(int(slots[leaf]), float(aim_hz[leaf]))
+
+    def _charge(self, seen: Snapshot, plan: Plan) -> None:
+        """Charge, or discharge less, where what the leaves may draw leaves room."""
+        flow_w = self._site.tree.load_w(self.may_w())
+        now_w = self.charge_w()
+        for domain, charge_w in now_w.items():
+            flow_w[self._site.tree.ancestors(domain)] += charge_w
+        for domain, charge_w in now_w.items():
+            slot, above = self._wiring.charge[domain], self._site.tree.ancestors(domain)
+            room_w = float((seen.limit_w - flow_w)[above].min())
+            more_w = min(plan.charge_w.get(domain, 0.0) - charge_w, room_w)
+            if more_w > _GRAIN_W and self._holdings.answers[slot]:
+                self.commands.cap(slot, charge_w + more_w)
+                flow_w[above] += more_w
+
+    def _late_batteries(self, plan: Plan) -> Array:
+        """What the batteries take beyond the plan, for they have not obeyed yet; shape (d,)."""
+        late_w = np.zeros(len(self._site.domains))
+        for domain, charge_w in self.charge_w().items():
+            late_w[self._site.tree.ancestors(domain)] += max(0.0, charge_w - plan.charge_w.get(domain, 0.0))
+        return late_w
+
+    def _clocks(self, plan: Plan) -> tuple[Indices, Array, Array]:
+        """Slots, the most that each may be at, and what it shall be at; Hz."""
+        slots, highest_hz = self._wiring.clock, self._wiring.clock_max_hz
+        may_hz = np.fmin(self._holdings.may[slots], highest_hz)
+        return slots, np.where(np.isnan(may_hz), highest_hz, may_hz), np.floor(plan.clock * highest_hz)
+
+    def _due(self, slots: Indices) -> Flags:
+        due: Flags = time.monotonic() - self._holdings.told_s[slots] > _RENEW * self._lease_s
+        return due
+
+    def _grained(self, cap_w: Array) -> Array:
+        """Caps that fall on the grain; never below what a leaf can be held to."""
+        grained_w: Array = np.maximum(np.floor(cap_w / _GRAIN_W) * _GRAIN_W, self._site.min_w)
+        return grained_w
+
+    def _crowded(self, plan: Plan, kept_w: Array) -> Flags:
+        """Which leaves stand below a domain that could not bear small falls left out; shape (n,)."""
+        tree = self._site.tree
+        planned_w = np.where(self._site.diverse, tree.load_w(plan.drawn_w), tree.load_w(plan.cap_w))
+        more_w = tree.load_w(np.maximum(kept_w - plan.cap_w, 0.0))
+        crowded = planned_w + more_w > plan.limit_w
+        for domain in range(1, len(crowded)):
+            crowded[domain] |= crowded[tree.parent[domain]]
+        of_leaf: Flags = crowded[tree.domain]
+        return of_leaf

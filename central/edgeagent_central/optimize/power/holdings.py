@@ -1,0 +1,133 @@
+"""What actuators hold, as far as their nodes have told, and the most that they may hold meanwhile.
+
+A command that has not been answered may have been carried out or not: until it is settled, the actuator may
+hold either value. Numbers of commands rise; a node carries out those of one sender in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from edgeagent_central.optimize.power.tree import Array, Flags, Indices
+from edgeagent_sdk.messages import Outcome
+
+#: A command without an answer after this is taken for lost; an agent waits 2.5 s for a device.
+REPLY_S: Final = 3.0
+
+
+class Slot(NamedTuple):
+    """An actuator that is told what to hold."""
+
+    node: str
+    device: str
+    actuator: str
+
+
+class Settled(NamedTuple):
+    """The end of a command: what became of it, and what holds now if the node has told."""
+
+    slot: int
+    number: int
+    outcome: Outcome
+    holds: float | None
+    why: str = ""
+
+
+class Holdings:
+    """Of n actuators.
+
+    Attributes:
+        slots: which they are.
+        held: shape (n,), what each has last told that it holds; NaN where it has not.
+        answers: shape (n,), whether it has settled what it was told last, and obeys.
+        told: shape (n,), what it was last told to hold; NaN for nothing.
+        told_s: shape (n,), when.
+    """
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        count = len(slots)
+        self.slots = tuple(slots)
+        self.held = np.full(count, np.nan)
+        self.answers: Flags = np.zeros(count, bool)
+        self.told = np.full(count, np.nan)
+        self.told_s = np.full(count, -np.inf)
+        self.refused: dict[int, str] = {}
+        self._open: dict[int, dict[int, tuple[float, float]]] = {}
+        self.of_node: dict[str, list[int]] = {}
+        for slot, where in enumerate(slots):
+            self.of_node.setdefault(where.node, []).append(slot)
+
+    @property
+    def may(self) -> Array:
+        """The most that each may hold now; NaN where nothing is known."""
+        highest = self.held.copy()
+        for slot, commands in self._open.items():
+            highest[slot] = np.maximum(highest[slot], max(value for value, _ in commands.values()))
+        return highest
+
+    def open_of(self, slots: Indices) -> bool:
+        """Whether any of these has been told something that it has not answered, and still may in time."""
+        return any(int(slot) in self._open for slot in slots)
+
+    def unsettled(self) -> Flags:
+        """Who has not answered yet; shape (n,)."""
+        flags = np.zeros(len(self.slots), bool)
+        flags[list(self._open)] = True
+        return flags
+
+    def tell(self, slot: int, number: int, value: float, at_s: float) -> None:
+        """It has been told to hold `value`."""
+        self._open.setdefault(slot, {})[number] = value, at_s
+        self.told[slot], self.told_s[slot] = value, at_s
+
+    def settle(self, end: Settled) -> None:
+        """It has answered."""
+        commands = self._open.get(end.slot, {})
+        value, _ = commands.get(end.number, (np.nan, 0.0))
+        if end.outcome in (Outcome.APPLIED, Outcome.CLAMPED):
+            # One that somebody keeps lower may come up to what it was lent at any time.
+            self.held[end.slot] = np.fmax(value, np.nan if end.holds is None else end.holds)
+            self.answers[end.slot] = True
+            self.refused.pop(end.slot, None)
+            left = {number: each for number, each in commands.items() if number > end.number}
+        else:
+            left = {number: each for number, each in commands.items() if number != end.number}
+            if not left:  # else one that came after it has taken its place
+                self.answers[end.slot] = False
+                self.refused[end.slot] = f"{end.outcome}: {end.why}"
+        self._replace(end.slot, left)
+
+    def found(self, slot: int, value: float) -> None:
+        """Asked, it has told that it holds, or may hold, `value`."""
+        self.held[slot], self.answers[slot] = value, True
+        self.refused.pop(slot, None)
+
+    def forget(self, slots: Sequence[int] | None = None) -> None:
+        """Nothing is known of these any more; None for all."""
+        for slot in range(len(self.slots)) if slots is None else slots:
+            self.held[slot], self.answers[slot], self.told_s[slot] = np.nan, False, -np.inf
+            self.told[slot] = np.nan
+            self._open.pop(slot, None)
+
+    def lost(self, at_s: float) -> Iterator[int]:
+        """Give up on answers that are overdue: what was told may hold, or not. Those that are silent."""
+        for slot, commands in list(self._open.items()):
+            overdue = [value for value, told_s in commands.values() if at_s - told_s > REPLY_S]
+            if overdue:
+                self.held[slot] = np.maximum(self.held[slot], max(overdue))
+                self.answers[slot] = False
+                self._replace(slot, {n: each for n, each in commands.items() if at_s - each[1] <= REPLY_S})
+                yield slot
+
+    def silence(self, slots: Sequence[int]) -> None:
+        """Their node is known to be away."""
+        self.answers[list(slots)] = False
+
+    def _replace(self, slot: int, commands: dict[int, tuple[float, float]]) -> None:
+        if commands:
+            self._open[slot] = commands
+        else:
+            self._open.pop(slot, None)

@@ -1,0 +1,140 @@
+"""What is seen of a site each second: draws, clocks, batteries, meters, breakers; what can be believed of it.
+
+Meters of domains see what no leaf tells: loads that stand in no file, losses of supplies. The median of what
+they read beyond the leaves below is taken off what these may draw.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from edgeagent_central.optimize.feed import Feed, Latest
+from edgeagent_central.optimize.power.breakers import Bimetals
+from edgeagent_central.optimize.power.channels import rows_of
+from edgeagent_central.optimize.power.readings import Readings
+from edgeagent_central.optimize.power.topology.load import Topology
+from edgeagent_central.optimize.power.tree import Array, Flags
+from edgeagent_sdk.errors import EdgeError
+
+_LOG = logging.getLogger("edgeagent")
+
+#: What the feed is asked for.
+QUANTITIES: Final = ("power", "frequency", "energy", "soc")
+
+#: So many seconds of comparing a meter with the leaves below it count.
+_HIDDEN_S: Final = 30
+
+
+class Sight(NamedTuple):
+    """One moment.
+
+    Attributes:
+        power_w: shape (n,), the last draw that was believed; NaN where there was none.
+        fresh: shape (n,).
+        clock: shape (n,), share of the highest clock; NaN where it does not tell.
+        total_w: what the site draws, by its meter if it has one; NaN before anything is known.
+        hidden_w: shape (d,), what is drawn in each domain beside its leaves.
+        heat: shape (b,), θ of the breakers.
+        stored_j: energy in the batteries that tell, by domain.
+    """
+
+    power_w: Array
+    fresh: Flags
+    clock: Array
+    total_w: float
+    hidden_w: Array
+    heat: Array
+    stored_j: dict[int, float]
+
+
+class Watch:
+    """Follows one site.
+
+    Args:
+        stale_s: a reading older than this is not acted upon.
+
+    Attributes:
+        trouble: why the feed gives nothing; empty if it does.
+    """
+
+    def __init__(self, topology: Topology, feed: Feed, stale_s: float) -> None:
+        self._site, self._feed = topology.site, feed
+        self._rows = rows_of(topology)
+        self._readings = Readings(topology.site.name, self._rows.wanted, stale_s)
+        self._bimetals = Bimetals(topology.site.breakers)
+        self._heat: Array | None = None
+        self._beyond: dict[int, deque[float]] = {}
+        self._answered: tuple[int, float] | None = None
+        self._before_s = 0.0
+        self.trouble = "nothing has been asked yet"
+
+    def look(self, at_s: float, bound_w: Array) -> Sight:
+        """What is seen at `at_s` of the monotonic clock.
+
+        Args:
+            bound_w: shape (n,), the most that each leaf may draw; taken for what tells nothing.
+        """
+        latest = self._ask(at_s)
+        answered_ns, answered_s = self._answered or (0, at_s)
+        self._readings.take(latest, answered_ns + int((at_s - answered_s) * 1e9))
+        rows, value, fresh = self._rows, self._readings.value, self._readings.fresh
+        power_w = np.where(rows.known, value[rows.power], self._site.max_w).clip(0.0)
+        power_w = np.where(np.isnan(power_w), bound_w, power_w)
+        power_fresh = np.where(rows.known, fresh[rows.power], True)
+        clock = np.where(rows.clocked & fresh[rows.clock], value[rows.clock] / rows.clock_max_hz, np.nan)
+        meters_w = {d: float(value[place]) for d, place in rows.meter.items() if fresh[place]}
+        self._compare(meters_w, power_w, power_fresh)
+        flow_w = self._flow_w(meters_w, np.where(power_fresh, power_w, bound_w))
+        heat = self._warmed(flow_w, at_s)
+        stored_j = {
+            domain: float(value[place]) * scale for domain, place, scale in rows.stored if fresh[place]
+        }
+        return Sight(power_w, power_fresh, clock, float(flow_w[0]), self._hidden_w(), heat, stored_j)
+
+    def troubles(self) -> dict[str, str]:
+        """What cannot be believed, and why."""
+        return {"the feed": self.trouble} if self.trouble else self._readings.troubles()
+
+    def _ask(self, at_s: float) -> Latest | None:
+        try:
+            latest = self._feed.ask()
+        except EdgeError as error:
+            self.trouble = str(error)
+            return None
+        self.trouble = ""
+        self._answered = latest.now_ns, at_s
+        return latest
+
+    def _compare(self, meters_w: dict[int, float], power_w: Array, fresh: Flags) -> None:
+        """What meters read beyond the leaves below them, while all of these are known."""
+        load_w, tree = self._site.tree.load_w(power_w), self._site.tree
+        for domain, metered_w in meters_w.items():
+            if fresh[tree.first[domain] : tree.end[domain]].all():
+                beyond = self._beyond.setdefault(domain, deque(maxlen=_HIDDEN_S))
+                beyond.append(metered_w - float(load_w[domain]))
+
+    def _hidden_w(self) -> Array:
+        """Of a domain without a meter, what those below it hide."""
+        hidden_w = np.zeros(len(self._site.domains))
+        for domain in range(len(hidden_w) - 1, -1, -1):
+            if beyond := self._beyond.get(domain):
+                hidden_w[domain] = max(0.0, float(np.median(beyond)))
+            if domain:
+                hidden_w[self._site.tree.parent[domain]] += hidden_w[domain]
+        return hidden_w
+
+    def _flow_w(self, meters_w: dict[int, float], leaf_w: Array) -> Array:
+        flow_w = self._site.tree.load_w(leaf_w)
+        flow_w[list(meters_w)] = list(meters_w.values())
+        return flow_w
+
+    def _warmed(self, flow_w: Array, at_s: float) -> Array:
+        if self._heat is None:  # a breaker is as warm as it gets at what it carries when it is first seen
+            self._heat = self._bimetals.warmed(np.zeros(len(self._site.breakers)), flow_w, np.inf)
+        self._heat = self._bimetals.warmed(self._heat, flow_w, at_s - self._before_s)
+        self._before_s = at_s
+        return self._heat
