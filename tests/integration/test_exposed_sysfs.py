@@ -14,7 +14,7 @@ from edgeagent.drivers.cpufreq import CpufreqSensor
 from edgeagent.drivers.hwmon import HwmonOptions, HwmonSensor
 from edgeagent.drivers.powercap import PowercapOptions, PowercapSensor
 from edgeagent.drivers.thermal import ThermalSensor
-from edgeagent_hil.exposed import Runner
+from edgeagent_hil.exposed import Runner, sysfs
 from edgeagent_hil.exposed.sysfs import SysfsTree
 from edgeagent_hil.twin import design, kinds
 from edgeagent_hil.twin.workload import Workload
@@ -149,6 +149,19 @@ def test_probe_lists_the_twin(tmp_path: Path) -> None:
     result = edgeagent("probe", "--root", tmp_path, "--json")
     devices = {row["device"] for row in result.json}
     assert {"hwmon-chassis", "hwmon-chips", "rapl-package-0", "rapl-package-1", "cpufreq"} <= devices
+
+
+def test_a_limit_whose_writer_was_killed_before_it_wrote_holds_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysfs, "_WRITING_S", 0.0)
+    with _twin(tmp_path, "x3550m3") as runner:
+        file = tmp_path / _POLICY / "scaling_max_freq"
+        file.write_text("1600000")
+        runner.run(1)
+        file.write_text("")
+        runner.run(5)
+        assert file.read_text() == "1600000\n"
 
 
 def test_a_running_agent_streams_the_twin_and_a_cap_shows_in_its_readings(tmp_path: Path) -> None:

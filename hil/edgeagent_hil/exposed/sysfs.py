@@ -8,6 +8,7 @@ A limit out of range is clamped, as kernels do, and the file then says so.
 from __future__ import annotations
 
 import os
+import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,9 @@ from edgeagent_sdk.errors import EdgeError
 
 #: A number is written over the one before it in one go and at this width: nobody reads half of each.
 _WIDTH: Final = 24
+
+#: A writer empties a file first, and has long written by then.
+_WRITING_S: Final = 2.0
 
 
 class SysfsTree:
@@ -38,6 +42,8 @@ class SysfsTree:
         self._root, self._server = root, server
         self._limits = list(limits(parts))
         self._held = {limit.path: limit.most for limit in self._limits}
+        #: Since when the files of limits are empty.
+        self._empty_s: dict[str, float] = {}
         self._times = CpuTimes(parts, server)
         self._files = ExitStack()
         try:
@@ -78,14 +84,21 @@ class SysfsTree:
         os.pwrite(self._stat, self._times.text(now).encode(), 0)
 
     def _read(self, limit: Limit) -> float:
-        """The limit that a file holds, in SI units; a file that somebody is about to write holds the last."""
+        """The limit that a file holds, in SI units; a file that somebody is about to write holds the last.
+
+        One that stays empty gets that back: whoever was about to was killed, and a kernel's is never empty.
+        """
         held = self._held[limit.path]
         try:
             text = (self._root / limit.path).read_bytes().strip()
         except OSError:
             return held
         if not text:
+            now_s = time.monotonic()
+            if now_s - self._empty_s.setdefault(limit.path, now_s) > _WRITING_S:
+                self._write(limit.path, limit.spelled(held))
             return held
+        self._empty_s.pop(limit.path, None)
         with suppress(ValueError):
             held = min(max(int(text) / limit.scale, limit.least), limit.most)
         if text.decode("ascii", "replace") != limit.spelled(held):

@@ -182,7 +182,7 @@ class DvfsSensor(Sensor):
             make = self.options.maker()
         except EdgeError as error:
             raise DriverError(str(error)) from None
-        before = self._governor.memory() if isinstance(self._governor, Learning) else {}
+        before: dict[str, Any] = self._governor.memory() if isinstance(self._governor, Learning) else {}
         self._governor, self._machine = make(machine), machine
         self._memory = Memory(self.host, self.options.governor, machine)
         learned = before or self._memory.recall()
