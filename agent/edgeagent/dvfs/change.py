@@ -14,7 +14,7 @@ class Change:
         least: the least standard deviation, in the unit of the values.
     """
 
-    def __init__(self, slack: float = 0.75, alarm: float = 7.0, least: float = 0.01) -> None:
+    def __init__(self, slack: float = 1.0, alarm: float = 5.9, least: float = 0.01) -> None:
         self._slack, self._alarm, self._least = slack, alarm, least
         self._variance = least * least
         self._up = self._down = 0.0

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from math import log, sqrt
+from math import copysign, log, sqrt
 from operator import mul
 
 from edgeagent.dvfs.change import Change
@@ -107,17 +107,30 @@ class Pace:
         if self._places is None:
             self._places = _begun(row, service_s, self._recalled)
         key = tuple(round(_FINE * log(x)) for x in slowness)
-        usual_s = self._places.known(key, _USUAL)  # a clock that is new says nothing of the units
+        usual_s = self._places.known(key, _USUAL)
         self._last.append((row, service_s))
         if usual_s is not None:
             self.ratios.add(min(service_s / usual_s, _ODD))
-            if self._change.add(log(service_s / usual_s)):
-                self._turn()
+        if self._change.add(self._surprise(row, service_s, usual_s)):
+            self._turn()
         places = self._places
         expected_s = max(places.fit.value(row), 1e-9)
         places.learn(key, row, min(service_s, _ODD * expected_s), 1 / expected_s**2)
         places.fit.solve(6)
         self._keep_promise(latency_s > deadline_s)
+
+    def _surprise(self, row: Sequence[float], service_s: float, usual_s: float | None) -> float:
+        """How far a unit is from what was to be expected, in logarithms.
+
+        At a clock that is new the model may err: not all of the difference is the unit's.
+        """
+        assert self._places is not None
+        if usual_s is not None:
+            return log(service_s / usual_s)
+        if self._places.familiar(_USUAL) < 2:
+            return 0.0
+        off = log(service_s / max(self._places.fit.value(row), 1e-9))
+        return copysign(max(0.0, abs(off) - _NEAR), off)
 
     def _turn(self) -> None:
         """The units have become others: such as were known before, or new ones."""

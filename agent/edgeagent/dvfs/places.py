@@ -58,6 +58,10 @@ class Places(Generic[K]):
         place = self._places.get(key)
         return place.target if place and place.count >= count else None
 
+    def familiar(self, count: float) -> int:
+        """At how many places at least so many rows were learned."""
+        return sum(place.count >= count for place in self._places.values())
+
     def mean(self, key: K) -> tuple[list[float], float]:
         """The mean row of a place and its mean target."""
         place = self._places[key]
