@@ -57,9 +57,10 @@ class Bands:
         self.restore()
 
     @property
-    def ready(self) -> bool:
-        """Whether every step ahead has errors enough for the quantile that it is to show."""
-        return bool((self._known >= 1.0 / self.miss - 1.0).all())
+    def ready(self) -> NDArray[np.bool_]:
+        """Which channels have errors enough, at every step ahead, for the quantile that is to be shown."""
+        enough: NDArray[np.bool_] = (self._known >= 1.0 / self.miss - 1.0).all(axis=1)
+        return enough
 
     def learn(self, errors: Array) -> None:
         """Take the errors of one moment, channels × steps, NaN where a forecast or its value is missing."""

@@ -98,16 +98,16 @@ class Forecast:
         return list(self._proposals())
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        """Take the newest sample; the forecasts, and the ends of their intervals.
+        """Take the newest sample; the forecasts, and the ends of their intervals, NaN for channels without.
 
         Raises:
-            NotYet: too few errors are known for an interval.
+            NotYet: too few errors are known for an interval of any channel.
         """
         if steps := self._pace.steps():
             self._online.skip(steps - 1)
             self._take(np.asarray(inputs[0][0, -1], dtype=np.float64))
             self._state.save()
-        if not self._online.bands.ready:
+        if not self._online.bands.ready.any():
             raise NotYet("is learning: too few of its forecasts have been checked")
         return self._answer
 
@@ -124,8 +124,8 @@ class Forecast:
         if self._online.take(sample):
             self._renew()
         expected, margin = self._online.ahead()
-        ends = (expected, expected - margin, expected + margin)
-        self._answer = [np.clip(each, *self._bounds) for each in ends]
+        shown = np.where(self._online.bands.ready[:, None], expected, np.nan)
+        self._answer = [np.clip(each, *self._bounds) for each in (shown, shown - margin, shown + margin)]
 
     def _renew(self) -> None:
         self._served.renew(self._online.forecaster.weights, self._online.bands.margin)

@@ -28,6 +28,10 @@ _PACES: Final = (8.0, 60.0)
 _MEMORY: Final = 3000.0
 _RECENT: Final = 20.0
 
+#: The root of the mean of 20 squared normal errors passes 1.8 once in a million times (chi-square); errors
+#: that hang together do so more often.
+_FLOOR: Final = 2.2
+
 #: In bounds, what a single error counts at most: it alone is an alarm, but not for long.
 _LARGEST: Final = 5.0
 
@@ -46,7 +50,7 @@ class Relation:
         keep = self._effects != self._causes
         self._effects, self._causes = self._effects[keep], self._causes[keep]
         self._fits = Rls(len(self._effects), 2 + len(_PACES), _MEMORY)
-        self._tail = Tail(len(self._effects), risk=risk)
+        self._tail = Tail(len(self._effects), risk=risk, floor=_FLOOR)
         self._paced: Array = np.full((len(_PACES), count), np.nan)
         self._scale = Scale(count, _MEMORY)
         self._unexplained: Array = np.zeros(len(self._effects))
@@ -77,7 +81,8 @@ class Relation:
             ratio = np.nan_to_num(size / self._tail.bound, posinf=0.0)
         ready = believed & (self._judged > _LEAST)
         ratio = np.where(ready, ratio, 0.0)
-        self._tail.learn(np.where(normal & (self._judged > _LEAST) & (ratio < 1.0), size, np.nan))
+        learnt = normal & (self._judged > _LEAST)
+        self._tail.learn(np.where(learnt, np.minimum(size, self._tail.bound), np.nan))
         return self._of_best(ratio, ready, sample.blamed)
 
     def why(self, channel: int) -> str:

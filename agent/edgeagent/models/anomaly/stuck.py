@@ -15,10 +15,10 @@ from edgeagent.models.moments import Array
 _CLEARANCE: Final = 3.0
 
 #: Changes that must have been seen before their absence means anything.
-_LEAST: Final = 50
+_LEAST: Final = 200
 
 #: Repeated values become repeated for less reason than chance: the share counts as at least this.
-_SHARE_LEAST: Final = 0.1
+_SHARE_LEAST: Final = 0.3
 
 
 class Stuck:

@@ -29,26 +29,33 @@ class Tail:
 
     Args:
         risk: how likely a value is to pass the bound by itself.
+        floor: the bound is never lower: for what a few values cannot tell.
         least: values needed before there is a bound.
 
     Attributes:
         bound: channels; infinite until `least` values are known.
     """
 
-    def __init__(self, channels: int, *, risk: float, least: int = 300, memory: int = 3000) -> None:
-        self.risk, self.least = risk, least
+    def __init__(
+        self, channels: int, *, risk: float, floor: float = 0.0, least: int = 300, memory: int = 3000
+    ) -> None:
+        self.risk, self.floor, self.least = risk, floor, least
         self.values: Array = np.full((channels, memory), np.nan)
         self.count = np.zeros(channels, dtype=np.int64)
         self.bound: Array = np.full(channels, np.inf)
 
     def learn(self, values: Array) -> None:
-        """Take a value for each channel, none below 0; NaN where there is none."""
+        """Take a value for each channel, none below 0; NaN where there is none.
+
+        One beyond the bound is best taken as the bound: it rises then by so much each time, and what happens
+        again and again is soon no news.
+        """
         known = np.flatnonzero(np.isfinite(values))
         self.values[known, self.count[known] % self.values.shape[1]] = values[known]
         self.count[known] += 1
         due = (self.count[known] - self.least) % _EVERY == 0
         for channel in known[due & (self.count[known] >= self.least)]:
-            self.bound[channel] = self._fit(self.values[channel, : self.count[channel]])
+            self.bound[channel] = max(self.floor, self._fit(self.values[channel, : self.count[channel]]))
 
     def forget(self, channel: int) -> None:
         """Begin anew with a channel."""

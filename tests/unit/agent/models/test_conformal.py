@@ -52,16 +52,17 @@ def test_the_margin_is_the_split_conformal_quantile(errors: list[float], miss: f
     bands.errors[0, 0, : len(errors)] = errors
     bands.restore()
     rank = int(np.ceil((len(errors) + 1) * (1 - miss)))
-    assert bands.ready
+    assert bands.ready.all()
     assert bands.margin[0, 0] == sorted(errors)[min(rank, len(errors)) - 1]
 
 
 def test_without_errors_the_interval_has_no_end() -> None:
-    bands = Bands((1, 2))
-    assert np.isinf(bands.margin).all() and not bands.ready
+    bands = Bands((2, 2))
+    assert np.isinf(bands.margin).all() and not bands.ready.any()
     for _ in range(20):
-        bands.learn(np.array([[1.0, np.nan]]))
-    assert bands.margin[0, 0] == 1.0 and np.isinf(bands.margin[0, 1]) and not bands.ready
+        bands.learn(np.array([[1.0, np.nan], [2.0, 3.0]]))
+    np.testing.assert_array_equal(bands.margin, [[1.0, np.inf], [2.0, 3.0]])
+    assert bands.ready.tolist() == [False, True]
 
 
 def test_forecasts_of_a_drifting_series_are_covered_at_every_step() -> None:
