@@ -71,4 +71,4 @@ class Fit:
 
     def value(self, row: Sequence[float]) -> float:
         """The target that a row should have."""
-        return sum(map(mul, row, self.theta))
+        return float(sum(map(mul, row, self.theta)))
