@@ -102,9 +102,9 @@ class Horizon:
         self._scale_w = max(float(coupled[0].limit_w.max()), 1e-9)
         self._top = max([float(row.worth.max(initial=0.0)) for row in coupled] + [1e-12])
         self._price = price / self._top
-        self._program = Program()
+        self.program = Program()
         blocks = len(self._blocks_s)
-        self._power = self._program.add(len(coupled), blocks)
+        self._power = self.program.add(len(coupled), blocks)
         self._charge: dict[int, tuple[Indices, Indices]] = {}
         self._limit_row = np.zeros(len(coupled), np.intp)
         self._ramp_row: dict[int, int] = {}
@@ -116,24 +116,24 @@ class Horizon:
     def solve(self) -> list[Course] | None:
         """The best course of each domain, or None. Nobody need take the solver's word for it: what comes of
         it passes the checker, like any plan."""
-        found = self._program.solve()
+        found = self.program.solve()
         return found and [self._course(place, found) for place in range(len(self._coupled))]
 
     def _moves(self, place: int) -> None:
         """Changes from block to block: within the ramps, and calm."""
         row, power = self._coupled[place], self._power[place]
         before = row.before_w / self._scale_w
-        haste = self._program.add(len(power), cost=_OVER_RAMP)
+        haste = self.program.add(len(power), cost=_OVER_RAMP)
         for block, length_s in enumerate(self._blocks_s):
             change = {int(power[block]): 1.0} | ({int(power[block - 1]): -1.0} if block else {})
             offset = 0.0 if block else before
-            self._program.add_square(change, offset, _CHURN)
+            self.program.add_square(change, offset, _CHURN)
             for sign, ramp in ((-1.0, row.ramp_down_w_per_s), (1.0, row.ramp_up_w_per_s)):
                 if np.isfinite(ramp):
                     terms = {column: sign * value for column, value in change.items()}
                     terms[int(haste[block])] = -1.0
                     bound = ramp * length_s / self._scale_w + sign * offset
-                    line = self._program.within.add(terms, bound)
+                    line = self.program.within.add(terms, bound)
                     self._ramp_row.setdefault(place, line)
 
     def _store(self, place: int) -> None:
@@ -142,9 +142,9 @@ class Horizon:
             return
         blocks, limit = len(self._blocks_s), battery.power_max_w / self._scale_w
         wear = _WEAR * self._blocks_s
-        into = self._program.add(blocks, cost=wear, upper=limit)
-        out = self._program.add(blocks, cost=wear, upper=limit)
-        held = self._program.add(blocks, upper=battery.capacity_j / self._scale_w)
+        into = self.program.add(blocks, cost=wear, upper=limit)
+        out = self.program.add(blocks, cost=wear, upper=limit)
+        held = self.program.add(blocks, upper=battery.capacity_j / self._scale_w)
         self._charge[place] = into, out
         for block, length_s in enumerate(self._blocks_s):
             terms = {int(held[block]): 1.0, int(into[block]): -length_s * battery.efficiency}
@@ -152,14 +152,14 @@ class Horizon:
             if block:
                 terms[int(held[block - 1])] = -1.0
             begins = 0.0 if block else min(battery.energy_j, battery.capacity_j) / self._scale_w
-            self._program.equal.add(terms, begins)
+            self.program.equal.add(terms, begins)
 
     def _balance(self, place: int) -> None:
         """Power = floor + segments + children + charge - discharge; held to the limit."""
         row, power = self._coupled[place], self._power[place]
         worth = -self._blocks_s[:, None] * (row.worth / self._top - self._price)
-        used = self._program.add(*row.width_w.shape, cost=worth, upper=row.width_w / self._scale_w)
-        over = self._program.add(len(power), cost=_OVER_LIMIT * self._blocks_s)
+        used = self.program.add(*row.width_w.shape, cost=worth, upper=row.width_w / self._scale_w)
+        over = self.program.add(len(power), cost=_OVER_LIMIT * self._blocks_s)
         children = [child for child, other in enumerate(self._coupled) if other.above == place]
         for block in range(len(power)):
             terms = {int(power[block]): -1.0}
@@ -168,9 +168,9 @@ class Horizon:
             if place in self._charge:
                 into, out = self._charge[place]
                 terms |= {int(into[block]): 1.0, int(out[block]): -1.0}
-            self._program.equal.add(terms, -row.floor_w[block] / self._scale_w)
+            self.program.equal.add(terms, -row.floor_w[block] / self._scale_w)
             held = {int(power[block]): 1.0, int(over[block]): -1.0}
-            line = self._program.within.add(held, row.limit_w[block] / self._scale_w)
+            line = self.program.within.add(held, row.limit_w[block] / self._scale_w)
             if not block:
                 self._limit_row[place] = line
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from edgeagent_central.optimize.power.tree import Array, Indices
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix
+
+_PRECISION: Final = 1e-7
 
 
 class Solution(NamedTuple):
@@ -56,26 +58,33 @@ class Program:
                 return
             column -= len(part)
 
-    def solve(self) -> Solution | None:
-        """By PIQP's interior point method; None if it did not get there."""
-        import piqp
+    def matrices(self) -> tuple[csc_matrix, Array, csc_matrix, csc_matrix, Array]:
+        """Q, cost, equal, within and upper."""
         from scipy.sparse import csc_matrix
 
         rows, columns, values = zip(*self._squares, strict=True) if self._squares else ((), (), ())
         square = csc_matrix((values, (rows, columns)), shape=(self.columns, self.columns))
+        equal, within = self.equal.sparse(self.columns), self.within.sparse(self.columns)
+        return square, np.concatenate(self._cost), equal, within, np.concatenate(self._upper)
+
+    def solve(self) -> Solution | None:
+        """By PIQP's interior point method; None if it did not get there."""
+        import piqp
+
+        square, cost, equal, within, upper = self.matrices()
         bound = np.asarray(self.within.bound)
         solver = piqp.SparseSolver()
-        solver.settings.eps_abs = solver.settings.eps_rel = 1e-7
+        solver.settings.eps_abs = solver.settings.eps_rel = _PRECISION
         solver.setup(
             square,
-            np.concatenate(self._cost),
-            self.equal.sparse(self.columns),
+            cost,
+            equal,
             np.asarray(self.equal.bound),
-            self.within.sparse(self.columns),
+            within,
             np.full(len(bound), -np.inf),
             bound,
             np.zeros(self.columns),
-            np.concatenate(self._upper),
+            upper,
         )
         if solver.solve() != piqp.PIQP_SOLVED:
             return None

@@ -60,8 +60,8 @@ def backtest(
 ) -> None:
     """Allocate a budget on a made-up site of real work, against what people do today and the limit.
 
-    Demand comes from a production trace of requests and from jobs measured at seven power limits; the limit is
-    the best that anybody could do who knows all of it beforehand.
+    Demand comes from a production trace of requests and from jobs measured at seven power limits; the limit
+    is the best that anybody could do who knows all of it beforehand.
     """
     from edgeagent_central.optimize.power.backtest.compare import CONTESTANTS, Case, compare
     from edgeagent_sdk.errors import EdgeError
