@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
 from typing import Annotated, Any
 
 import msgspec
-import uvicorn
 from fastapi import FastAPI, HTTPException, Query, Response
 from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
@@ -17,7 +14,6 @@ from edgeagent_central import metrics, views
 from edgeagent_central.aggregator import Aggregator
 from edgeagent_central.stores.base import Query as StoreQuery
 from edgeagent_central.stores.base import StoreDown, StoreMisconfigured, TooMuch
-from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.names import Identity
 from edgeagent_sdk.quantities import QUANTITIES
 
@@ -65,6 +61,18 @@ def application(aggregator: Aggregator) -> FastAPI:
             raise HTTPException(404, f"no node {site}/{node} was heard of; /v1/nodes lists those that were")
         return _json(views.detail(aggregator.fleet, found))
 
+    @app.get(
+        "/v1/latest",
+        response_model=dict[str, Any],
+        summary="The last value of every channel of some quantities, for programs that ask each second",
+    )
+    def latest(
+        quantity: Annotated[list[str], Query(description="one or several")], site: str = ""
+    ) -> Response:
+        for name in quantity:
+            _known(name)
+        return _json(views.latest(aggregator.fleet, site, quantity))
+
     @app.get("/v1/series", response_model=_ROWS, summary="Readings out of the store, over a range of time")
     def series(
         quantity: str = "",
@@ -90,8 +98,8 @@ def application(aggregator: Aggregator) -> FastAPI:
             raise HTTPException(422, f"start {start_s} is not before end {end_s}")
         if step and (end_s - start_s) / step > _STEPS_MAX:
             raise HTTPException(422, f"more than {_STEPS_MAX} steps; ask for less time or a longer step")
-        if quantity and quantity not in QUANTITIES:
-            raise HTTPException(422, f"unknown quantity {quantity!r}; known: {', '.join(QUANTITIES)}")
+        if quantity:
+            _known(quantity)
         span = int(start_s * 1e9), int(end_s * 1e9), int(step * 1e9)
         try:
             found = aggregator.store.query(StoreQuery(*span, quantity, channel, device, node, site))
@@ -104,39 +112,11 @@ def application(aggregator: Aggregator) -> FastAPI:
     return app
 
 
+def _known(quantity: str) -> None:
+    if quantity not in QUANTITIES:
+        raise HTTPException(422, f"unknown quantity {quantity!r}; known: {', '.join(QUANTITIES)}")
+
+
 def _json(rows: Any) -> Response:
     # FastAPI's own way over its models takes seconds for a long answer, and the intake waits meanwhile.
     return Response(msgspec.json.encode(rows), media_type="application/json")
-
-
-class Server:
-    """The API in a thread of its own.
-
-    Raises:
-        EdgeError: the address cannot be used.
-    """
-
-    def __init__(self, aggregator: Aggregator, listen: str) -> None:
-        host, _, port = listen.rpartition(":")
-        try:
-            self._socket = socket.create_server((host.strip("[]"), int(port)))
-        except (OSError, OverflowError) as error:
-            reason = (getattr(error, "strerror", "") or str(error)).partition(" (while")[0].lower()
-            raise EdgeError(f"listen {listen}: {reason}; end what uses it or set another address") from None
-        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(
-            application(aggregator), log_level="warning", access_log=False, lifespan="off"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, args=([self._socket],), name="http", daemon=True
-        )
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End within a second."""
-        self._server.should_exit = True
-        self._thread.join(1.0)

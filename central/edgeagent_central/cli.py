@@ -86,7 +86,8 @@ def _detect(url: str) -> str:
 
 def _run(config: Any) -> None:
     from edgeagent_central.aggregator import Aggregator
-    from edgeagent_central.api import Server
+    from edgeagent_central.api import application
+    from edgeagent_central.serving import Server
     from edgeagent_sdk.mqtt import try_broker
 
     try:
@@ -94,7 +95,7 @@ def _run(config: Any) -> None:
     except ConnectionError as error:
         _LOG.warning("%s; trying again until it answers", error)
     aggregator = Aggregator(config)
-    server = Server(aggregator, config.listen)
+    server = Server(application(aggregator), config.listen)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

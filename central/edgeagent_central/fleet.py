@@ -100,6 +100,17 @@ class Node:
     rate: Rate = field(default_factory=Rate)
     seen: dict[str, Seen] = field(default_factory=dict)
     latest: dict[bytes, tuple[float, int]] = field(default_factory=dict)
+    _of_quantity: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict)
+    _sorted: int = 0
+
+    def series(self, quantity: str) -> list[tuple[str, bytes]]:
+        """Its series of a quantity, as text and as keys of `latest`."""
+        if self._sorted != len(self.latest):  # series come, and never go
+            self._of_quantity, self._sorted = {}, len(self.latest)
+            for head in self.latest:
+                text = head.decode()
+                self._of_quantity.setdefault(text.partition(",")[0], []).append((text, head))
+        return self._of_quantity.get(quantity, [])
 
     def rival_of(self, instance: str) -> bool:
         """Whether another installation than `instance` is online under this name."""

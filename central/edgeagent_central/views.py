@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -40,6 +41,20 @@ def detail(fleet: Fleet, node: Node) -> dict[str, Any]:
         )
     described = msgspec.to_builtins(node.describe) if node.describe else None
     return row | {"latest": values, "describe": described}
+
+
+def latest(fleet: Fleet, site: str, quantities: Collection[str]) -> dict[str, Any]:
+    """The last value of every channel of these quantities: ``[series, value, nanoseconds UTC]``."""
+    rows = []
+    for node in _of(fleet, site):
+        with fleet.lock:  # not for all of them at once: the intake takes it as well
+            rows += [(text, *node.latest[head]) for name in quantities for text, head in node.series(name)]
+    return {"now_ns": time.time_ns(), "latest": rows}
+
+
+def _of(fleet: Fleet, site: str) -> list[Node]:
+    with fleet.lock:
+        return [node for identity, node in fleet.nodes.items() if site in ("", identity.site)]
 
 
 def series(found: Series) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import queue
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -49,26 +50,35 @@ class Fleet:
     Args:
         broker: URL or full settings.
         data: also follow the readings, not only state, describe, events and replies.
+        in_flight: so many commands may be on their way to the broker at once; four times as many wait.
 
     Raises:
         BrokerError: the broker cannot be reached within 10 s.
     """
 
-    def __init__(self, broker: str | Broker, *, data: bool = False, prefix: str = PREFIX) -> None:
+    def __init__(
+        self, broker: str | Broker, *, data: bool = False, prefix: str = PREFIX, in_flight: int = 64
+    ) -> None:
         self._prefix = prefix
         self._kinds = ("describe", "state", "event", "reply") + (("data",) if data else ())
         self._nodes: dict[Identity, Node] = {}
         self._lock = threading.Lock()
         self._watchers: list[queue.SimpleQueue[Update | None]] = []
-        self._replies: dict[str, queue.SimpleQueue[Reply]] = {}
+        self._replies: dict[str, Future[Reply]] = {}
         self.malformed = 0
         self._session = Session(
             settings(broker),
             f"edge-fleet-{uuid.uuid4().hex[:12]}",
             on_connect=self._subscribe,
             on_message=self._receive,
+            in_flight=in_flight,
         )
         self._session.connect_or_raise()
+
+    @property
+    def trouble(self) -> str:
+        """Why the broker cannot be reached now; empty if it can."""
+        return "" if self._session.connected.is_set() else self._session.trouble or "not connected"
 
     def nodes(self) -> dict[Identity, Node]:
         """All nodes heard of so far; retained messages arrive within moments of connecting."""
@@ -98,20 +108,47 @@ class Fleet:
             CommandTimeout: no reply within `ttl_s`; the node will not carry the command out later.
             BrokerError: the command did not leave this machine.
         """
+        future = self.send(site, node, name, body, ttl_s=ttl_s)
+        try:
+            return future.result(ttl_s)
+        except TimeoutError:
+            future.cancel()
+            raise CommandTimeout(
+                f"{name} to {site}/{node}: no reply within {ttl_s:g} s; is the node online?"
+            ) from None
+
+    def send(
+        self,
+        site: str,
+        node: str,
+        name: str,
+        body: dict[str, Any] | None = None,
+        *,
+        ttl_s: float = 5.0,
+        issued_ns: int | None = None,
+    ) -> Future[Reply]:
+        """Send a command and go on. The reply, when it comes, is the future's result.
+
+        No reply may ever come: cancel the future that is waited for no longer, or it is kept for ever.
+        Callbacks of the future run on the network's thread, and must be short.
+
+        Args:
+            issued_ns: since when `ttl_s` counts, ns UTC; now, unless what the command stands on is older.
+
+        Raises:
+            BrokerError: the command did not leave this machine.
+        """
         identity = Identity(check_name(site, "site"), check_name(node, "node"))
         order = Command.new(body or {}, ttl_s)
-        replies = self._replies[order.id] = queue.SimpleQueue()
-        try:
-            where = topic(identity, "cmd", name, prefix=self._prefix)
-            if self._session.publish(where, order.encode()) is None:
-                raise BrokerError(f"{name} to {identity}: not sent; {self._session.trouble or 'queue full'}")
-            return replies.get(timeout=ttl_s)
-        except queue.Empty:
-            raise CommandTimeout(
-                f"{name} to {identity}: no reply within {ttl_s:g} s; is the node online?"
-            ) from None
-        finally:
-            del self._replies[order.id]
+        order.issued_ns = issued_ns or order.issued_ns
+        future: Future[Reply] = Future()
+        self._replies[order.id] = future
+        future.add_done_callback(lambda _: self._replies.pop(order.id, None))
+        where = topic(identity, "cmd", name, prefix=self._prefix)
+        if self._session.publish(where, order.encode()) is None:
+            future.cancel()
+            raise BrokerError(f"{name} to {identity}: not sent; {self._session.trouble or 'queue full'}")
+        return future
 
     def cap(
         self,
@@ -174,8 +211,13 @@ class Fleet:
         except EdgeError:
             self.malformed += 1
             return
-        if isinstance(update, Reply) and (waiting := self._replies.get(update.id)):
-            waiting.put(update)
+        if isinstance(update, Reply):
+            self._answer(update)
+
+    def _answer(self, reply: Reply) -> None:
+        waiting = self._replies.get(reply.id)
+        if waiting and waiting.set_running_or_notify_cancel():
+            waiting.set_result(reply)
 
 
 def _take_state(node: Node, where: Topic, payload: bytes) -> State:

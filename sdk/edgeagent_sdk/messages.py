@@ -154,6 +154,22 @@ class Ack(Message):
     refused: list[Refusal] = []
 
 
+class Lease(Message):
+    """Retained: who of several equal programs is in charge; each message renews it by `ttl_s`.
+
+    Args:
+        holder: the process, by a name that is never used again.
+        number: rises with each message of a holder.
+        ttl_s: silence after which another may take over; 0 gives it up.
+        where: host and process, for people.
+    """
+
+    holder: str
+    number: _Int64
+    ttl_s: Annotated[float, msgspec.Meta(ge=0)]
+    where: str = ""
+
+
 M = TypeVar("M", bound=Message)
 
 

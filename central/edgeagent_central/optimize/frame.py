@@ -26,22 +26,24 @@ _DEADLINE: Final = 0.5
 Seen = TypeVar("Seen")
 Plan = TypeVar("Plan")
 SeenIn = TypeVar("SeenIn", contravariant=True)
+PlanIn = TypeVar("PlanIn", contravariant=True)
+PlanOut = TypeVar("PlanOut", covariant=True)
 
 
-class Optimizer(Protocol[SeenIn, Plan]):
+class Optimizer(Protocol[SeenIn, PlanOut]):
     """What decides. Its methods are called by one thread at a time, but for `stopgaps`."""
 
     def observe(self, seen: SeenIn, /) -> None:
         """Take in what is known now."""
 
-    def decide(self) -> Plan:
+    def decide(self) -> PlanOut:
         """What to do until the next turn."""
 
-    def stopgaps(self, seen: SeenIn, /) -> Iterable[Plan]:
+    def stopgaps(self, seen: SeenIn, /) -> Iterable[PlanOut]:
         """Plans for when `decide` is late or wrong, best first; cheap, and while `decide` still runs."""
 
 
-class Field(Protocol[Seen, Plan]):
+class Field(Protocol[Seen, PlanIn]):
     """What it decides about, as it is reached in the field."""
 
     def look(self) -> Seen:
@@ -50,13 +52,13 @@ class Field(Protocol[Seen, Plan]):
     def taken_over(self) -> None:
         """From now on we lead: what others have done is to be asked for."""
 
-    def check(self, seen: Seen, plan: Plan, /) -> str:
+    def check(self, seen: Seen, plan: PlanIn, /) -> str:
         """Why a plan must not be sent; empty if it may."""
 
-    def carry_out(self, seen: Seen, plan: Plan, until_s: float, /) -> Mapping[str, Any]:
+    def carry_out(self, seen: Seen, plan: PlanIn, until_s: float, /) -> Mapping[str, Any]:
         """Send it; return before `until_s` of the monotonic clock, with what was done."""
 
-    def explain(self, seen: Seen, plan: Plan, /) -> Mapping[str, Any]:
+    def explain(self, seen: Seen, plan: PlanIn, /) -> Mapping[str, Any]:
         """What was decided and why, for the log."""
 
 

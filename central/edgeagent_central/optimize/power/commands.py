@@ -45,7 +45,7 @@ class Commands:
         self._issued_ns = 0
 
     def permitted(self) -> bool:
-        """Whether we are in charge; what is sent next is dated before that was looked at, and soon expires."""
+        """Whether we are in charge. What is sent next is dated before that was asked, and expires soon."""
         self._issued_ns = time.time_ns()
         return self._lead.leads
 

@@ -90,7 +90,8 @@ class Dispatch:
         obeys = self._free | self._holdings.answers[cap]
         # A clock that was never told anything need not obey.
         locked = (clock >= 0) & np.isfinite(self._holdings.told[clock])
-        return obeys & (~locked | self._holdings.answers[clock])
+        all_obey: Flags = obeys & (~locked | self._holdings.answers[clock])
+        return all_obey
 
     def may_w(self) -> Array:
         """The most that each leaf may draw now; shape (n,)."""
@@ -133,7 +134,11 @@ class Dispatch:
             if self.commands.permitted():
                 self._rise(seen, plan, settled=not self._holdings.open_of(fallen))
         gone = self.commands.counts - before
-        return {"sent": gone["sent"], "confirmed": gone["applied"] + gone["clamped"], "unsent": gone["unsent"]}
+        return {
+            "sent": gone["sent"],
+            "confirmed": gone["applied"] + gone["clamped"],
+            "unsent": gone["unsent"],
+        }
 
     def let_go(self) -> None:
         """Release what no limit needs held; the other leases run out, and the nodes go to their fallbacks."""
@@ -210,7 +215,9 @@ class Dispatch:
 
     def _speed_up(self, plan: Plan, confirmed: Flags) -> None:
         slots, may, aim_hz = self._clocks(plan)
-        rise = confirmed & (slots >= 0) & np.isfinite(self._holdings.told[slots]) & (aim_hz > (1 + _STIR) * may)
+        rise = (
+            confirmed & (slots >= 0) & np.isfinite(self._holdings.told[slots]) & (aim_hz > (1 + _STIR) * may)
+        )
         for leaf in np.flatnonzero(rise).tolist():
             self.commands.cap(int(slots[leaf]), float(aim_hz[leaf]))
 

@@ -89,5 +89,6 @@ class Readings:
     def troubles(self) -> dict[str, str]:
         """Why those that are not fresh are not."""
         return {
-            str(self.wanted[place]): _TROUBLES[self._kind[place]] for place in np.flatnonzero(self._kind).tolist()
+            str(self.wanted[place]): _TROUBLES[self._kind[place]]
+            for place in np.flatnonzero(self._kind).tolist()
         }

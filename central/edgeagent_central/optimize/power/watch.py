@@ -25,6 +25,9 @@ _LOG = logging.getLogger("edgeagent")
 #: What the feed is asked for.
 QUANTITIES: Final = ("power", "frequency", "energy", "soc")
 
+#: Without a meter the site's draw is the leaves' sum, if at least this share of them is fresh.
+_MOSTLY: Final = 0.9
+
 #: So many seconds of comparing a meter with the leaves below it count.
 _HIDDEN_S: Final = 30
 
@@ -36,7 +39,7 @@ class Sight(NamedTuple):
         power_w: shape (n,), the last draw that was believed; NaN where there was none.
         fresh: shape (n,).
         clock: shape (n,), share of the highest clock; NaN where it does not tell.
-        total_w: what the site draws, by its meter if it has one; NaN before anything is known.
+        total_w: what the site draws, by its meter if it has one; NaN while too little is known.
         hidden_w: shape (d,), what is drawn in each domain beside its leaves.
         heat: shape (b,), θ of the breakers.
         stored_j: energy in the batteries that tell, by domain.
@@ -93,7 +96,8 @@ class Watch:
         stored_j = {
             domain: float(value[place]) * scale for domain, place, scale in rows.stored if fresh[place]
         }
-        return Sight(power_w, power_fresh, clock, float(flow_w[0]), self._hidden_w(), heat, stored_j)
+        total_w = meters_w.get(0, float(power_w.sum()) if power_fresh.mean() >= _MOSTLY else np.nan)
+        return Sight(power_w, power_fresh, clock, total_w, self._hidden_w(), heat, stored_j)
 
     def troubles(self) -> dict[str, str]:
         """What cannot be believed, and why."""
