@@ -18,8 +18,8 @@ _REQUESTS: Final = "llm_requests/azure_conv_2023-11-16.csv"
 
 #: Without that file: a Poisson process whose rate is low or high (shares of the mean), for so many seconds on
 #: average. An estimate after the look of that trace.
-_CALM: Final = (0.6, 20.0)
-_BURST: Final = (2.6, 5.0)
+_CALM: Final = (0.75, 20.0)
+_BURST: Final = (2.0, 5.0)
 
 #: A day's demand, as a share of its peak, each two hours from midnight on. An estimate in the manner of
 #: interactive services: low at night, a peak in the forenoon and a higher one in the evening.
@@ -72,7 +72,8 @@ def daily(rate_hz: float, day_s: float, duration_s: float, rng: np.random.Genera
     expected = np.concatenate([[0.0], np.cumsum((share[1:] + share[:-1]) / 2 * 0.1 * rate_hz)])
     gaps = rng.gamma(_ERLANG, 1 / _ERLANG, int(expected[-1] * 1.2) + 50)
     at = np.cumsum(gaps)
-    return np.interp(at[at < expected[-1]], expected, time_s)
+    arrival_s: Array = np.interp(at[at < expected[-1]], expected, time_s)
+    return arrival_s
 
 
 def _made_up(rate_hz: float, duration_s: float, rng: np.random.Generator) -> Array:

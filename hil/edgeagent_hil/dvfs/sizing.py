@@ -12,15 +12,19 @@ from typing import Final, NamedTuple
 from edgeagent_hil.dvfs.boards import Board, Part
 from edgeagent_hil.dvfs.curves import Curve
 from edgeagent_hil.dvfs.plant import Plant
-from edgeagent_hil.dvfs.scenario import Activity
+from edgeagent_hil.dvfs.scenario import Activity, Stream
 
 #: Steps in which a run's heat is looked ahead.
 _STRIDES: Final = 100
 
 #: Bad weather brings who just works fast enough so near to a limit: to this share of the way to it from who
-#: works at the highest clock, and no farther from it than so many kelvins.
+#: works at the highest clock, and no nearer and no farther than so many kelvins.
 _SHARE: Final = 0.4
+_MARGIN_MIN_K: Final = 0.3
 _MARGIN_K: Final = 2.5
+
+#: What a board can do for ever leaves so many kelvins to its limits.
+_COOL_K: Final = 3.0
 
 #: So often the range of what may be the worst is halved.
 _HALVINGS: Final = 12
@@ -90,6 +94,22 @@ def activity(board: Board, work: Steady, point: int) -> Activity:
     return Activity(points, awake, active)
 
 
+def cool(board: Board, work: Steady, point: int, ambient_c: float) -> bool:
+    """Whether the board can do `work` at an operating point for ever."""
+    plant = Plant(board, ambient_c, before=activity(board, work, point))
+    return not plant.off and plant.over_k() < -_COOL_K
+
+
+def late(stream: Stream, clock_hz: float) -> float:
+    """Share of the units that are late even if the clock is always `clock_hz`."""
+    end_s, count = 0.0, 0
+    service_s = stream.cycles / clock_hz + stream.memory_s
+    for arrived_s, takes_s in zip(stream.arrival_s.tolist(), service_s.tolist(), strict=True):
+        end_s = max(end_s, arrived_s) + takes_s
+        count += end_s - arrived_s > stream.deadline_s
+    return count / max(len(service_s), 1)
+
+
 def peak_k(
     board: Board, work: Steady, point: int, ambient_c: Curve, fouling: Curve, duration_s: int
 ) -> float:
@@ -131,7 +151,7 @@ def worst(
         if thrifty_k >= 0:
             return False
         hasty_k = peak_k(board, work, top, *curves, duration_s)
-        return thrifty_k < -_SHARE * (hasty_k - thrifty_k)
+        return thrifty_k < -max(_SHARE * (hasty_k - thrifty_k), _MARGIN_MIN_K)
 
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

@@ -19,7 +19,7 @@ from edgeagent_hil.dvfs import arrivals
 from edgeagent_hil.dvfs.boards import Board
 from edgeagent_hil.dvfs.curves import Curve, constant, steps
 from edgeagent_hil.dvfs.scenario import Scenario, Stream
-from edgeagent_hil.dvfs.sizing import Steady, Unit, activity, cap_w, steady, unit, worst
+from edgeagent_hil.dvfs.sizing import Steady, Unit, activity, cap_w, cool, late, steady, unit, worst
 from edgeagent_hil.twin.units import Array
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.plugins import nearest
@@ -51,6 +51,11 @@ _DAYS: Final = 2
 _DAY_REQUEST_S: Final = 0.04
 _PEAK: Final = 1.1
 _PEAK_MIN, _PEAK_MAX = 0.5, 0.65
+
+#: Shares of the work that are tried, until the board can cool it and its highest clock would be late with no
+#: more than so many requests.
+_LATE: Final = 0.001
+_SIZES: Final = (1.0, 0.8, 0.65, 0.5, 0.4, 0.3, 0.2, 0.1)
 
 _AMBIENT_C: Final = 25.0
 _ROOM, _CLEAN = constant(_AMBIENT_C), constant(0.0)
@@ -119,18 +124,49 @@ class _Case:
 
 
 def _camera(case: _Case, pace: float) -> tuple[Stream, Steady]:
-    """Frames on the foreground's domain, and what they are on average."""
+    """Frames on the foreground's domain, and what they are on average; smaller ones where the board could
+    not cool what the pace asks for."""
     board, domain = case.board, case.board.foreground
-    mean = unit(board.parts[domain], _FILL * _PERIOD_S, pace, _MEMORY, _STALLED)
+    longest_s = (1 - 3 * _SPREAD) * _PERIOD_S
+
+    def work(size: float) -> Steady:
+        mean = unit(board.parts[domain], size * _FILL * _PERIOD_S, pace, _MEMORY, _STALLED)
+        return steady(board, domain, mean, _PERIOD_S, longest_s)
+
+    sizes = map(work, _SIZES)
+    fitting = next((one for one in sizes if cool(board, one, one.needed, _AMBIENT_C)), work(_SIZES[-1]))
     arrival_s = arrivals.frames(_PERIOD_S, case.duration_s)
-    stream = case.stream("camera", domain, mean, _PERIOD_S, arrival_s)
-    return stream, steady(board, domain, mean, _PERIOD_S, (1 - 3 * _SPREAD) * _PERIOD_S)
+    return case.stream("camera", domain, fitting.unit, _PERIOD_S, arrival_s), fitting
 
 
-def _requests(case: _Case, name: str, domain: int, load: float) -> Stream:
-    mean = unit(case.board.parts[domain], _REQUEST_S, 1.0, _MEMORY, _STALLED)
-    arrival_s = arrivals.requests(load / _REQUEST_S, case.duration_s, case.rng("arrivals"), case.data)
-    return case.stream(name, domain, mean, _PATIENCE * _REQUEST_S, arrival_s)
+def _requests(
+    case: _Case, name: str, domain: int, service_s: float, load: float, arrive: Callable[[float], Array]
+) -> Stream:
+    """Requests; fewer where the board at its highest clock could not cool them, or not do them in time.
+
+    Args:
+        service_s: what one takes at the highest clock.
+        load: share of that clock's time that all take; at its peak if it has one.
+        arrive: arrivals by their rate in Hz.
+    """
+    board, part = case.board, case.board.parts[domain]
+    mean = unit(part, service_s, 1.0, _MEMORY, _STALLED)
+    for size in _SIZES:
+        rate_hz = size * load / service_s
+        stream = case.stream(name, domain, mean, _PATIENCE * service_s, arrive(rate_hz))
+        work = steady(board, domain, mean, 1 / rate_hz, service_s)
+        if late(stream, part.clock_hz[-1]) <= _LATE and cool(board, work, work.needed, _AMBIENT_C):
+            break
+    return stream
+
+
+def _service(case: _Case, name: str, domain: int, load: float) -> Stream:
+    """Requests as they came to a real service."""
+
+    def arrive(rate_hz: float) -> Array:
+        return arrivals.requests(rate_hz, case.duration_s, case.rng("arrivals"), case.data)
+
+    return _requests(case, name, domain, _REQUEST_S, load, arrive)
 
 
 def _periodic(case: _Case) -> Scenario:
@@ -141,26 +177,26 @@ def _periodic(case: _Case) -> Scenario:
 
 def _bursty(case: _Case) -> Scenario:
     """Requests as they came to a real service, with a deadline of six times their service time."""
-    return case.scenario(_requests(case, "requests", case.board.foreground, _LOAD), note=case.origin)
+    return case.scenario(_service(case, "requests", case.board.foreground, _LOAD), note=case.origin)
 
 
 def _diurnal(case: _Case) -> Scenario:
     """Requests whose rate follows the day; two days are compressed to a run."""
-    domain = case.board.foreground
-    part = case.board.parts[domain]
+    part = case.board.parts[case.board.foreground]
     mean = unit(part, _DAY_REQUEST_S, 1.0, _MEMORY, _STALLED)
     slowest = _PEAK * _DAY_REQUEST_S / mean.service_s(part.clock_hz[0])
     peak = min(max(slowest, _PEAK_MIN), _PEAK_MAX)
-    arrival_s = arrivals.daily(
-        peak / _DAY_REQUEST_S, case.duration_s / _DAYS, case.duration_s, case.rng("arrivals")
-    )
-    return case.scenario(case.stream("service", domain, mean, _PATIENCE * _DAY_REQUEST_S, arrival_s))
+
+    def arrive(rate_hz: float) -> Array:
+        return arrivals.daily(rate_hz, case.duration_s / _DAYS, case.duration_s, case.rng("arrivals"))
+
+    return case.scenario(_requests(case, "service", case.board.foreground, _DAY_REQUEST_S, peak, arrive))
 
 
 def _two(case: _Case) -> Scenario:
     """A camera on one domain, requests on another."""
     board = case.board
-    requests = _requests(case, "requests", board.background, 0.8 * _LOAD)
+    requests = _service(case, "requests", board.background, 0.8 * _LOAD)
     return case.scenario(_camera(case, pace=0.35)[0], requests, note=case.origin)
 
 

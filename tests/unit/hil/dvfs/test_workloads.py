@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edgeagent_hil.dvfs import Board, arrivals, board, judge, run, scenario
 from edgeagent_hil.dvfs.curves import Curve, constant, steps
-from edgeagent_hil.dvfs.sizing import activity, peak_k, steady, unit
+from edgeagent_hil.dvfs.sizing import activity, late, peak_k, steady, unit
 from edgeagent_hil.dvfs.workloads import fits, names
 from edgeagent_hil.twin import kinds
 from edgeagent_sdk.errors import EdgeError
@@ -82,6 +82,25 @@ def test_two_want_two_domains(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match="'lone' has one domain only"):
         scenario("two", one)
     assert scenario("periodic", one, duration_s=10).streams[0].domain == 0
+
+
+def test_a_board_gets_no_more_than_it_can_cool(tmp_path: Path) -> None:
+    path = tmp_path / "hot.toml"
+    path.write_text(
+        (_KINDS / "hikey960.toml").read_text().replace("passive_w_per_k = 0.165", "passive_w_per_k = 0.11")
+    )
+    hot, cool = board(str(path)), board("hikey960")
+    less, more = (scenario("dust", one, duration_s=20) for one in (hot, cool))
+    assert less.streams[0].cycles.mean() < 0.9 * more.streams[0].cycles.mean()
+    assert less.before is not None
+    needed = tuple(part.clock_hz[k] for part, k in zip(hot.parts, less.before.points, strict=True))
+    assert judge(run(hot, replace(less, learn_s=0), Played(lambda _time_s: needed))).over_limit_s == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_burst_is_more_than_the_highest_clock_can_do_in_time(seed: int) -> None:
+    stream = scenario("bursty", _BOARDS[0], seed=seed, duration_s=600).streams[0]
+    assert late(stream, 1.8e9) <= 0.001 < late(stream, 408e6)
 
 
 def test_an_unknown_workload_is_told_with_the_nearest() -> None:
