@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from edgeagent.drivers.knob import Knob
-from edgeagent.drivers.sysfs import Attribute, read_all
+from edgeagent.drivers.sysfs import Attribute, number, read_all, text
 from edgeagent_sdk.channel import Value
 from edgeagent_sdk.driver import Actuator, Host, Options, Sensor
+
+
+def settable(file: Path) -> bool:
+    """Whether a file is a limit, though it may not tell its number just now: something may be owed to it."""
+    return file.exists() and (not text(file) or number(file) is not None)
 
 
 class ClocksSensor(Sensor):

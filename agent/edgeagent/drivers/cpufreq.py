@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from edgeagent.drivers.clocks import ClocksSensor
+from edgeagent.drivers.clocks import ClocksSensor, settable
 from edgeagent.drivers.cooling import throttling
 from edgeagent.drivers.cpushare import CpuShares
 from edgeagent.drivers.knob import Knob
@@ -118,7 +118,7 @@ def _limits(host: Host, policy: Path) -> Iterator[Knob]:
     # The clocks of a boost stand in no list, but for the highest of them.
     choices = tuple(step * _HZ_PER_COUNT for step in sorted({*steps, int(highest)} if steps else steps))
     for file, suffix in _LIMITS:
-        if number(policy / file) is not None:
+        if settable(policy / file):
             info = ActuatorInfo(
                 f"{policy.name}{suffix}",
                 "frequency",

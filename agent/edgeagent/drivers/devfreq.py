@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from edgeagent.drivers.clocks import ClocksSensor
+from edgeagent.drivers.clocks import ClocksSensor, settable
 from edgeagent.drivers.knob import Knob
-from edgeagent.drivers.sysfs import Attribute, listing, number, text
+from edgeagent.drivers.sysfs import Attribute, listing, text
 from edgeagent_sdk.channel import Channel
 from edgeagent_sdk.driver import ActuatorInfo, Found, Host
 from edgeagent_sdk.errors import DriverError
@@ -67,7 +67,7 @@ def _limits(name: str, device: Path) -> Iterator[Knob]:
     if not steps:
         return
     for file, suffix in _FILES[1:]:
-        if number(device / file) is not None:
+        if settable(device / file):
             about = f"{file} of {device.name}, which runs at {len(steps)} frequencies"
             choices = tuple(float(step) for step in sorted(steps))
             info = ActuatorInfo(name + suffix, "frequency", choices[0], choices[-1], about, 1.0, choices)

@@ -200,3 +200,21 @@ def test_while_the_kernel_cools_a_cpu_s_limit_is_what_was_set(tmp_path: Path) ->
         state.write_text(cooled)
         file.write_text(f"{shown / 1e3:.0f}")
         assert limit.get() == holds
+
+
+@pytest.mark.parametrize(
+    ("driver", "file", "name", "value"),
+    [
+        (CpufreqSensor, f"{POLICY}/scaling_max_freq", "policy0-max", 3.6e9),
+        (DevfreqSensor, f"{GPU}/max_freq", "17000000.gpu-max", 921.6e6),
+    ],
+)
+def test_a_limit_that_does_not_tell_its_number_at_the_opening_is_one_all_the_same(
+    tmp_path: Path, driver: type[Sensor], file: str, name: str, value: float
+) -> None:
+    """Something may be owed to it, by an agent that was killed."""
+    made = opened(tmp_path, driver, TREE | {file: ""})
+    with pytest.raises(DriverError, match="is not a number"):
+        actuator(made, name).get()
+    (tmp_path / file).write_text(str(TREE[file]))
+    assert actuator(made, name).get() == value
