@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
-from edgeagent.dvfs import limits
+from edgeagent.dvfs import limits, told
 from edgeagent.dvfs import memory as remembering
 from edgeagent.dvfs.budget import Budget
 from edgeagent.dvfs.domain import DomainModel
@@ -239,7 +239,7 @@ class EdgeGovernor:
         if choice != best:
             why = "an operating point is tried, to know what it draws"
         self._choice = best
-        return self._told(choice, why, laid_out, rest_w, trackers)
+        return self._told(choice, why, laid_out, rest_w, trackers, soft + hard, seen.time_s)
 
     def _cool(self, d: int) -> bool:
         """Whether a domain is so far below its limit that its points may be tried."""
@@ -304,21 +304,18 @@ class EdgeGovernor:
         laid_out: Sequence[Options],
         rest_w: float,
         trackers: Sequence[Tracker],
+        held: Sequence[Limit],
+        now_s: float,
     ) -> Decision:
         mean_w = rest_w + _sum([o.mean_w for o in laid_out], choice)
         self._budget.expect(mean_w, choice)
-        numbers = {"power_w": mean_w}
-        slowness = [domain.slowness[k] for domain, k in zip(self._domains, choice, strict=True)]
-        for t in trackers:
-            if t.pace.known:
-                latency_s = t.pace.tail() * t.time_s(slowness)
-                numbers[f"{t.name}.latency_s"] = latency_s
-                numbers[f"{t.name}.slack_s"] = t.deadline_s - latency_s
-        for d, (domain, option, k) in enumerate(zip(self._domains, laid_out, choice, strict=True)):
+        numbers = {"power_w": mean_w, **told.sessions(trackers, self._domains, choice)}
+        numbers |= told.energy(trackers, choice, laid_out, mean_w, held, now_s)
+        for d, domain in enumerate(self._domains):
             if domain.heat.now_c is not None:
                 if self._turn(d):
                     reach = domain.heat.after(limits.FAR_S)
-                    self._forecasts_c[d] = reach.at(option.mean_w[k], mean_w)
+                    self._forecasts_c[d] = reach.at(laid_out[d].mean_w[choice[d]], mean_w)
                 numbers[f"{domain.name}.temperature_c"] = self._forecasts_c[d]
         clocks_hz = tuple(domain.opps_hz[k] for domain, k in zip(self._domains, choice, strict=True))
         return Decision(clocks_hz, why, numbers)

@@ -59,11 +59,12 @@ class Meters:
         self._slot = {d: i for i, d in enumerate(d for d, own in enumerate(metered) if not own)}
         self._own = {d: Draw(1) for d, own in enumerate(metered) if own}
         self._whole = Draw(len(self._slot), rest=3)
+        self._measured = False
 
     @property
     def known(self) -> bool:
         """Whether the whole machine's power was ever measured."""
-        return self._whole.known
+        return self._measured
 
     def learn(self, loads: Sequence[Load], power_w: float | None, turn: Sequence[bool]) -> None:
         """A tick is over.
@@ -75,13 +76,17 @@ class Meters:
         for d, draw in self._own.items():
             if turn[d] or not draw.known:
                 self._learn_own(draw, loads[d])
-        if power_w is None or power_w <= 0:
+        if (power_w is None or power_w <= 0) and self._whole.known:
             return
         measured_w = self._measured_w(loads)
         row = [1.0, measured_w, _hot(loads)]
         for d in self._slot:
             row += _features(loads[d])
-        if not self._whole.known:
+        if power_w is None or power_w <= 0:  # without a meter: shares of the prior, of a machine of 1 W
+            self._whole.begin([_REST, 1.0, 0.0], _MOST, row, 1.0)
+            return
+        if not self._measured:
+            self._measured = True
             rest = [max(0.1 * power_w, _REST * (power_w - measured_w)), 1.0, 0.0]
             self._whole.begin(rest, _MOST * power_w if self._slot else 0.0, row, power_w)
         points = [loads[d].point for d in self._slot]
@@ -90,7 +95,7 @@ class Meters:
     def memory(self, names: Sequence[str]) -> dict[str, Any]:
         """What was learned; `names` of the domains."""
         known = {names[d]: draw.memory() for d, draw in self._own.items() if draw.known}
-        whole = {"metered": list(known), **self._whole.memory()} if self._whole.known else {}
+        whole = {"metered": list(known), **self._whole.memory()} if self._measured else {}
         return {"own": known, "whole": whole}
 
     def recall(self, remembered: Mapping[str, Any], names: Sequence[str]) -> None:

@@ -61,12 +61,18 @@ def test_without_a_meter_it_still_keeps_deadlines_and_does_not_race() -> None:
     toy = Toy(power=False)
     toy.run(EdgeGovernor(toy.machine), 30)
     assert toy.late <= 0.01 * toy.units
-    assert toy.clocks_hz[-50:].count(0.5e9) >= 45
+    assert max(toy.clocks_hz[-50:]) <= 0.8e9
 
 
 @pytest.mark.parametrize("ambient_c", [40.0, 55.0, 62.0])
 def test_it_stays_below_the_temperature_limit(ambient_c: float) -> None:
     toy = Toy(cycles=60e6, ambient_c=ambient_c)
+    toy.run(EdgeGovernor(toy.machine), 90)
+    assert toy.hottest_c <= 85.0
+
+
+def test_it_stays_below_the_limit_without_a_meter() -> None:
+    toy = Toy(cycles=60e6, ambient_c=58.0, power=False)
     toy.run(EdgeGovernor(toy.machine), 90)
     assert toy.hottest_c <= 85.0
 
@@ -127,6 +133,8 @@ def test_what_it_tells_adds_up() -> None:
     assert numbers["power_w"] == pytest.approx(toy.drawn_w[-1], rel=0.05)
     assert numbers["camera.latency_s"] == pytest.approx(0.044, rel=0.05)
     assert numbers["camera.slack_s"] == pytest.approx(0.006, abs=0.003)
+    assert numbers["unit_j"] == pytest.approx(0.05 * numbers["power_w"], rel=0.03)
+    assert numbers["next_unit_j"] >= 0.99 * numbers["unit_j"]
     assert numbers["cpu.temperature_c"] == pytest.approx(toy.temperature_c, abs=3.0)
 
 
