@@ -12,7 +12,7 @@ from edgeagent.dvfs.search import Limit
 from edgeagent.dvfs.tracker import Tracker
 
 #: Temperatures are held below their limits after so long, s, whatever else gives way.
-NEAR_S = (0.15, 1.0, 5.0)
+NEAR_S = (0.15, 1.0, 3.0)
 
 #: And after so long unless a deadline would be missed for it: being slow later is no worse than being so now.
 FAR_S = 30.0
