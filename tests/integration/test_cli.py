@@ -137,7 +137,7 @@ def test_check_prints_every_problem(tmp_path: Path) -> None:
     assert result.code == 1
     assert result.err.splitlines() == [
         f"{path}:2: x: unknown key; "
-        "known: site, node, prefix, state_dir, host_root, broker, outbox, agent, device",
+        "known: site, node, prefix, state_dir, host_root, broker, outbox, agent, hints, device, guard",
         f"{path}:4: outbox.window: must be a whole number ≥ 1 and ≤ 1000, not 0",
     ]
     rows = edgeagent("check", path, "--json").json
