@@ -116,7 +116,7 @@ class Pace:
         places = self._places
         expected_s = max(places.fit.value(row), 1e-9)
         places.learn(key, row, min(service_s, _ODD * expected_s), 1 / expected_s**2)
-        places.fit.solve(6)
+        places.fit.solve(3)
         self._keep_promise(latency_s > deadline_s)
 
     def _surprise(self, row: Sequence[float], service_s: float, usual_s: float | None) -> float:

@@ -21,7 +21,6 @@ from typing import Any
 
 from edgeagent.dvfs import memory
 from edgeagent.dvfs.places import Places
-from edgeagent.dvfs.quantile import Quantile
 from edgeagent.dvfs.rls import Fit
 
 #: Features of a domain, as in the module's formula.
@@ -32,6 +31,9 @@ _PRIOR = (0.05, 0.10, 0.05, 0.30, 0.50, 0.20, 0.30)
 
 #: A prior counts as much as this share of one measurement.
 _TRUST = 0.02
+
+#: Where so many rows were learned, one in so many more is enough.
+_WELL, _SELDOM = 15, 3
 
 #: What is recalled is believed if it agrees with the first measurement within this factor.
 _AGREES = 1.5
@@ -72,7 +74,7 @@ class Draw:
             Fit([0.0] * size, [_TRUST] * size, [0.0] * size), keep=40.0, most=96, wear=2e-4
         )
         self.known = False
-        self.ratios = Quantile(200, spread=0.05)
+        self._rows = 0
         self.correction: dict[tuple[int, int], float] = {}
         self._recalled: tuple[list[float], dict[tuple[int, int], float]] = [], {}
 
@@ -129,12 +131,11 @@ class Draw:
             points: operating point of each domain, -1 for a mixture of several.
             load: tells different loads at the same points apart.
         """
-        if min(points, default=0) < 0:
-            return
-        expected_w = self.expected_w(row, points)
-        if expected_w > 0:
-            self.ratios.add(power_w / expected_w)
         key = (load, *points)
+        self._rows += 1
+        well = self._places.count(key) >= _WELL and self._rows % _SELDOM
+        if well or min(points, default=0) < 0:
+            return
         self._places.learn(key, row, power_w)
         self._places.fit.solve(1)
         for again in (key, *self._places.turn(_REPLAY)):

@@ -203,8 +203,8 @@ def test_a_silent_sensor_widens_the_margin() -> None:
 
 
 def _drawn_w(u: float, busy: float, warm: float) -> float:
-    volt2 = (0.65 + 0.35 * max(0.0, u - 0.4) / 0.6) ** 2
-    return 4.0 * busy * u * volt2 + 0.1 * busy + 0.4 * warm * volt2**1.5
+    volt2: float = (0.65 + 0.35 * max(0.0, u - 0.4) / 0.6) ** 2
+    return float(4.0 * busy * u * volt2 + 0.1 * busy + 0.4 * warm * volt2**1.5)
 
 
 @pytest.mark.parametrize("metered", [True, False])
