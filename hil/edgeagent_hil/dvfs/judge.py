@@ -25,7 +25,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
         switches: changes of operating points.
         latency_s: mean of the units done.
         off_s: when the machine switched itself off for its heat, if it did.
-        decide_p99_s: how long a decision took on this computer, the 99th of 100.
+        decide_p99_s: CPU time of a decision on this computer, the 99th of 100.
     """
 
     units: int

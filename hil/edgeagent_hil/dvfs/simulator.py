@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from time import perf_counter_ns
+from time import thread_time_ns
 
 from edgeagent_hil.dvfs.boards import Board
 from edgeagent_hil.dvfs.plant import Plant
@@ -52,7 +52,7 @@ class Run:
         ended_s: by stream and unit: when it was done, NaN for never.
         busy_s: by stream: how long it was worked on.
         off_s: when the machine switched itself off for its heat, which ended the run.
-        decide_ns: how long each decision took, on this computer.
+        decide_ns: CPU time that each decision took, on this computer.
     """
 
     board: Board
@@ -166,9 +166,9 @@ class _Simulation:
 
     def _decide(self, now_s: float) -> None:
         seen = self._observe(now_s)
-        began_ns = perf_counter_ns()
+        began_ns = thread_time_ns()
         decision = self._governor.decide(seen)
-        self._run.decide_ns.append(perf_counter_ns() - began_ns)
+        self._run.decide_ns.append(thread_time_ns() - began_ns)
         self._wanted = self._chosen(decision)
         self._apply()
 
