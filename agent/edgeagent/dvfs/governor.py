@@ -20,6 +20,7 @@ from edgeagent.dvfs.meters import Load, Meters
 from edgeagent.dvfs.options import Options, options, work
 from edgeagent.dvfs.power import warmth
 from edgeagent.dvfs.search import Limit, cheapest
+from edgeagent.dvfs.sound import sound
 from edgeagent.dvfs.tracker import History, Tracker
 from edgeagent_sdk.governor import Decision, Machine, Observation, Session
 
@@ -74,6 +75,7 @@ class EdgeGovernor:
 
     def decide(self, seen: Observation) -> Decision:
         """The clocks from now on."""
+        seen = sound(seen)
         elapsed_s = 0.0 if self._last_s is None else seen.time_s - self._last_s
         self._ticks += 1
         if elapsed_s > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from typing import Any
 
 import pytest
@@ -191,7 +191,8 @@ def test_any_memory_can_be_recalled(memory: dict[str, Any]) -> None:
     toy.run(governor, 0.5)
 
 
-_NUMBERS = st.floats(0.0, 1e3)
+_NUMBERS = st.floats(0.0, 1e3) | st.sampled_from([nan, -inf, inf, -1.0])
+_TEMPERATURES = st.floats(-30.0, 130.0) | st.sampled_from([nan, inf])
 _UNITS = st.builds(Unit, st.floats(0.0, 30.0), st.floats(0.0, 5.0), st.floats(0.0, 5.0))
 _SESSIONS = st.builds(
     Session,
@@ -206,8 +207,8 @@ _SESSIONS = st.builds(
 _STATES = st.builds(
     DomainState,
     st.floats(0.0, 3e9),
-    st.floats(0.0, 1.0),
-    st.none() | st.floats(-30.0, 130.0),
+    st.floats(0.0, 1.0) | st.sampled_from([nan, 1.7]),
+    st.none() | _TEMPERATURES,
     st.none() | _NUMBERS,
     st.just(inf) | st.floats(1e6, 3e9),
 )
@@ -217,7 +218,7 @@ _SEEN = st.builds(
     st.tuples(_STATES, _STATES),
     st.none() | _NUMBERS,
     st.just(inf) | _NUMBERS,
-    st.dictionaries(st.just("case"), st.floats(-30.0, 130.0)),
+    st.dictionaries(st.just("case"), _TEMPERATURES),
     st.lists(_SESSIONS, max_size=3).map(tuple),
 )
 _MACHINE = Machine(
