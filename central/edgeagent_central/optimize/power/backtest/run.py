@@ -114,14 +114,14 @@ def run(
     counted = len(seconds) - warmup_s
     return Score(
         name=name,
-        work=done / best,
-        satisfied=done / wanted,
-        urgent=urgent / urged,
+        work=float(done / best),
+        satisfied=float(done / wanted),
+        urgent=float(urgent / urged),
         broken=broken,
-        worst_kw=max(worst_w, 0.0) / 1e3,
+        worst_kw=max(float(worst_w), 0.0) / 1e3,
         warm_s=warm_s,
         rejected=rejected,
         churn=changed / len(site.leaves) / counted * 60.0,
-        energy_mwh=energy_j / 3.6e9,
+        energy_mwh=float(energy_j / 3.6e9),
         solve_s=(float(np.quantile(took_s[warmup_s:], 0.5)), float(np.quantile(took_s[warmup_s:], 0.99))),
     )
