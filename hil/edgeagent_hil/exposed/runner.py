@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, Protocol, Self
 
 from edgeagent_hil.twin import Site, SiteInputs, SiteOutputs, SiteState, calm, start, step
-from edgeagent_hil.twin.workload import Workload
+from edgeagent_hil.twin.units import Array
 
 #: Devices are served this often; a step of the twin is as long, but no longer than `_STEP_MAX_S`.
 _TICK_S: Final = 0.1
@@ -26,6 +26,13 @@ class Device(Protocol):
         """Show what the twin does now."""
 
 
+class Demand(Protocol):
+    """What a site's servers are asked to do."""
+
+    def next(self, dt_s: float) -> Array:
+        """Demand during the next step; shape (c, n), as in `ServerInputs`."""
+
+
 class Runner:
     """Advances a site, with a workload and devices.
 
@@ -40,7 +47,7 @@ class Runner:
     """
 
     def __init__(
-        self, site: Site, workload: Workload, devices: Sequence[Device] = (), *, speed: float = 1.0
+        self, site: Site, workload: Demand, devices: Sequence[Device] = (), *, speed: float = 1.0
     ) -> None:
         self.site = site
         self.behind_s = 0.0

@@ -23,10 +23,18 @@ _READY_S = 30.0
 
 rig = typer.Typer(help="Emulate sensor nodes and the plant around them.", no_args_is_help=True)
 
+run = typer.Typer(help="Whole systems at work: real programs around a twin site.", no_args_is_help=True)
+rig.add_typer(run, name="run")
+
 
 @rig.callback()
 def _group() -> None:
     """Emulate sensor nodes and the plant around them."""
+
+
+@run.callback()
+def _run_group() -> None:
+    """Whole systems at work: real programs around a twin site."""
 
 
 @rig.command()
@@ -100,6 +108,14 @@ def twin(context: typer.Context) -> None:
 def dvfs(context: typer.Context) -> None:
     """Compare governors of clocks on twin boards, in virtual time."""
     from edgeagent_hil.dvfs.cli import dvfs as command
+
+    _run(command, context)
+
+
+@run.command(add_help_option=False, context_settings=_OWN)
+def curtailment(context: typer.Context) -> None:
+    """Order a site to draw a quarter less, then kill optimizer and broker under the order."""
+    from edgeagent_hil.curtailment.cli import curtailment as command
 
     _run(command, context)
 

@@ -1,0 +1,104 @@
+"""The verdict on a run: what each phase drew against what it might, by the twin's own measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from edgeagent_hil.curtailment.plant import Second
+
+#: An order is obeyed within this. Emerald's field trial in London allowed 30 s.
+REACH_S: Final = 10.0
+
+#: What the optimizer reckons an order from differs by no more than this share from what the twin drew.
+_BASELINE_OFF: Final = 0.02
+
+
+@dataclass
+class Phase:
+    """A part of a run; times by the twin's clock.
+
+    Attributes:
+        limit_w: what may be drawn.
+        new: whether the limit is a new one, which has to be reached first.
+        reached_s: when what the phase waits for had come, beside the power; None if it has not.
+    """
+
+    name: str
+    from_s: float
+    limit_w: float
+    new: bool = False
+    reached_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run.
+
+    Attributes:
+        until_s: its end, by the twin's clock.
+        baseline_w: what the optimizer reckoned the order from, and what the twin drew in that time; None
+            before the order.
+    """
+
+    phases: Sequence[Phase]
+    seconds: Sequence[Second]
+    until_s: float
+    baseline_w: tuple[float, float] | None = None
+
+
+def rows(record: Record) -> Iterator[dict[str, Any]]:
+    """A row for each phase."""
+    ends_s = [phase.from_s for phase in record.phases[1:]] + [record.until_s]
+    for phase, end_s in zip(record.phases, ends_s, strict=True):
+        # A second that began before the phase is the one before's.
+        drawn = [second for second in record.seconds if phase.from_s <= second.at_s < end_s]
+        if drawn:
+            yield _row(phase, drawn)
+
+
+def failures(record: Record) -> list[str]:
+    """What a run must not show, in words; nothing if all is well."""
+    found = []
+    for row in rows(record):
+        if row["seconds_above"]:
+            found.append(
+                f"{row['phase']}: {row['seconds_above']} s above {row['limit_kw']:.2f} kW, "
+                f"at worst by {row['worst_above_w']:.0f} W"
+            )
+        if row["to_limit_s"] is None or row["to_limit_s"] > REACH_S:
+            took = "not at all" if row["to_limit_s"] is None else f"after {row['to_limit_s']:.0f} s"
+            found.append(
+                f"{row['phase']}: {row['limit_kw']:.2f} kW were reached {took}, not in {REACH_S:g} s"
+            )
+    if record.baseline_w:
+        reckoned_w, drawn_w = record.baseline_w
+        if abs(reckoned_w - drawn_w) > _BASELINE_OFF * drawn_w:
+            found.append(
+                f"the order was reckoned from {reckoned_w / 1e3:.2f} kW, where {drawn_w / 1e3:.2f} kW were drawn"
+            )
+    return found
+
+
+def _row(phase: Phase, drawn: Sequence[Second]) -> dict[str, Any]:
+    within = [number for number, second in enumerate(drawn) if second.power_w <= phase.limit_w]
+    # Where the limit is an old one, each second counts.
+    first = (within[0] if within else len(drawn)) if phase.new else 0
+    over_w = [second.power_w - phase.limit_w for second in drawn[first:]]
+    above_w = [w for w in over_w if w > 0]
+    held = drawn[first:] or drawn
+    to_limit_s = drawn[first].at_s + 1.0 - phase.from_s if phase.new and within else None
+    return {
+        "phase": phase.name,
+        "lasted_s": round(drawn[-1].at_s + 1.0 - phase.from_s, 1),
+        "limit_kw": phase.limit_w / 1e3,
+        "to_limit_s": (None if to_limit_s is None else round(to_limit_s, 1)) if phase.new else 0.0,
+        "mean_kw": sum(second.power_w for second in held) / len(held) / 1e3,
+        "highest_kw": max(second.power_w for second in held) / 1e3,
+        "seconds_above": len(above_w),
+        "worst_above_w": max(above_w, default=0.0),
+        "settled_s": None if phase.reached_s is None else round(phase.reached_s - phase.from_s, 1),
+        "caps_in_force": drawn[-1].held,
+        "work": sum(second.work for second in held) / len(held),
+    }
