@@ -2,7 +2,7 @@
 
 Each turn: look → observe → decide, in a worker → check → carry out. A decision that comes too late, or does
 not pass the check, gives way to the optimizer's stopgaps; where none of them passes, nothing is sent, and the
-leases run out. Who does not lead looks on and learns, and says nothing.
+leases run out. Who does not lead looks on, and says nothing.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Frame(Generic[Seen, Plan]):
         self.decisions = decisions
         self._every_s = every_s
         self._worker = ThreadPoolExecutor(1, "decide")
-        self._thinking: Future[Plan | None] | None = None
+        self._thinking: Future[Plan] | None = None
         self._led = False
 
     def run(self, ended: threading.Event) -> None:
@@ -131,10 +131,10 @@ class Frame(Generic[Seen, Plan]):
             _LOG.warning("no longer in charge")
         self._led = leads
         seen = self._field.look()
-        plan = self._thought(seen, until_s - (1 - _DEADLINE) * self._every_s, decide=leads)
-        took_s = time.monotonic() - begun_s
         if not leads:
             return
+        plan = self._thought(seen, until_s - (1 - _DEADLINE) * self._every_s)
+        took_s = time.monotonic() - begun_s
         self.counts["turns"] += 1
         self.took_s += took_s
         plan, objection = self._fit(seen, plan)
@@ -145,12 +145,12 @@ class Frame(Generic[Seen, Plan]):
             said |= self._field.carry_out(seen, plan, until_s)
         self.decisions.add(said)
 
-    def _thought(self, seen: Seen, deadline_s: float, *, decide: bool) -> Plan | None:
+    def _thought(self, seen: Seen, deadline_s: float) -> Plan | None:
         """What the optimizer says to this; None if it does not in time."""
         if self._thinking and not self._thinking.done():
             self.counts["late"] += 1
             return None
-        self._thinking = self._worker.submit(self._think, seen, decide)
+        self._thinking = self._worker.submit(self._think, seen)
         try:
             return self._thinking.result(max(0.0, deadline_s - time.monotonic()))
         except TimeoutError:
@@ -162,9 +162,9 @@ class Frame(Generic[Seen, Plan]):
             _LOG.exception("the optimizer failed; an earlier or plainer decision is carried out")
         return None
 
-    def _think(self, seen: Seen, decide: bool) -> Plan | None:
+    def _think(self, seen: Seen) -> Plan:
         self._optimizer.observe(seen)
-        return self._optimizer.decide() if decide else None
+        return self._optimizer.decide()
 
     def _fit(self, seen: Seen, plan: Plan | None) -> tuple[Plan | None, str]:
         """The plan, or the first stopgap that passes the check; and what is said against the plan."""

@@ -44,6 +44,11 @@ class Commands:
         self._waiting: deque[tuple[float, Future[Reply]]] = deque()
         self._issued_ns = 0
 
+    @property
+    def leads(self) -> bool:
+        """Whether we are in charge."""
+        return self._lead.leads
+
     def permitted(self) -> bool:
         """Whether we are in charge. What is sent next is dated before that was asked, and expires soon."""
         self._issued_ns = time.time_ns()

@@ -7,6 +7,7 @@ it. Nodes that do not answer are asked what they hold, and told nothing until th
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -54,7 +55,9 @@ class Dispatch:
         self._lease_s = lease_s
         self._boots: dict[str, tuple[Status, str]] = {}
         self._asked_s = dict.fromkeys(holdings.of_node, -np.inf)
-        self._clock_slots = frozenset(wiring.clock.tolist())
+        #: How often a node that does not answer has been asked.
+        self._asked: Counter[str] = Counter()
+        self._counted: Counter[str] = Counter()
         self._free = wiring.cap < 0  # not held by anybody: drawn whatever is planned
 
     # What is known.
@@ -83,15 +86,13 @@ class Dispatch:
         """Nothing is remembered; all are asked."""
         self._holdings.forget()
         self._asked_s = dict.fromkeys(self._asked_s, -np.inf)
+        self._asked.clear()
 
     def answers(self) -> Flags:
         """Which leaves obey; shape (n,)."""
-        cap, clock = self._wiring.cap, self._wiring.clock
-        obeys = self._free | self._holdings.answers[cap]
-        # A clock that was never told anything need not obey.
-        locked = (clock >= 0) & np.isfinite(self._holdings.told[clock])
-        all_obey: Flags = obeys & (~locked | self._holdings.answers[clock])
-        return all_obey
+        cap, clock, answers = self._wiring.cap, self._wiring.clock, self._holdings.answers
+        both: Flags = (self._free | answers[cap]) & ((clock < 0) | answers[clock])
+        return both
 
     def may_w(self) -> Array:
         """The most that each leaf may draw now; shape (n,)."""
@@ -108,22 +109,19 @@ class Dispatch:
 
     def troubles(self) -> dict[str, str]:
         """Who does not obey, and why."""
-        nodes = self._holdings.slots
         silent = {
-            nodes[slot].node: "does not answer; room is kept for the most that it may draw"
-            for slot in np.flatnonzero(~self._holdings.answers).tolist()
-            if self._relevant(slot)
+            name: "does not answer; room is kept for the most that it may draw"
+            for name, slots in self._holdings.of_node.items()
+            if not self._holdings.answers[slots].all()
         }
-        return silent | {"/".join(nodes[slot]): why for slot, why in self._holdings.refused.items()}
-
-    def _relevant(self, slot: int) -> bool:
-        return bool(slot not in self._clock_slots or np.isfinite(self._holdings.told[slot]))
+        asked = {name: why for name, why in silent.items() if self._asked[name] > 1}
+        refused = {"/".join(self._holdings.slots[slot]): why for slot, why in self._holdings.refused.items()}
+        return asked | refused
 
     # What is done.
 
     def carry_out(self, seen: Snapshot, plan: Plan, until_s: float) -> Mapping[str, int]:
         """Tell what the plan says; returns before `until_s` with how much was sent and confirmed."""
-        before = self.commands.counts.copy()
         if self.commands.permitted():
             self._ask_silent()
             fallen = self._fall(plan)
@@ -133,7 +131,7 @@ class Dispatch:
                 self.commands.gather(left_s)
             if self.commands.permitted():
                 self._rise(seen, plan, settled=not self._holdings.open_of(fallen))
-        gone = self.commands.counts - before
+        gone, self._counted = self.commands.counts - self._counted, self.commands.counts.copy()
         return {
             "sent": gone["sent"],
             "confirmed": gone["applied"] + gone["clamped"],
@@ -156,13 +154,15 @@ class Dispatch:
 
     def _ask_silent(self) -> None:
         now_s = time.monotonic()
-        silent = [
-            name
-            for name, slots in self._holdings.of_node.items()
-            if now_s - self._asked_s[name] > _ASK_S and not self._holdings.answers[slots].all()
-        ]
-        self._asked_s |= dict.fromkeys(silent, now_s)
-        self.commands.ask(silent)
+        due = []
+        for name, slots in self._holdings.of_node.items():
+            if self._holdings.answers[slots].all():
+                self._asked.pop(name, None)
+            elif now_s - self._asked_s[name] > _ASK_S:
+                due.append(name)
+        self._asked_s |= dict.fromkeys(due, now_s)
+        self._asked.update(due)
+        self.commands.ask(due)
 
     def _fall(self, plan: Plan) -> Indices:
         """Tell what falls, and what must be renewed; the slots of what falls."""

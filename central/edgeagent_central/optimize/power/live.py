@@ -50,7 +50,8 @@ class Live:
             self._book.measure(now_s, sight.total_w)
         own_w = self.site.tree.limit_w - sight.hidden_w
         now_w, *later_w = self._book.limits_w(now_s, (0.0, *_AHEAD_S))
-        self.told.update(self.watch.troubles() | self.dispatch.troubles())
+        silent = self.dispatch.troubles() if self.dispatch.commands.leads else {}
+        self.told.update(self.watch.troubles() | silent)
         seen = Snapshot(
             time_s=at_s,
             power_w=sight.power_w,

@@ -106,6 +106,7 @@ class Service:
 
     def run(self, ended: threading.Event) -> None:
         """Work until `ended`."""
+        self._warm_up()
         self._lead.start()
         self._server.start()
         try:
@@ -115,6 +116,12 @@ class Service:
             self._lead.stop()
             self._server.stop()
             self._fleet.close()
+
+    def _warm_up(self) -> None:
+        """Decide once for nobody: what solvers load and compile would make the first decision late."""
+        nobody = PowerOptimizer(self._live.site)
+        nobody.observe(self._live.look())
+        nobody.decide()
 
     def plan(self) -> dict[str, Any] | None:
         """The last plan."""

@@ -24,7 +24,7 @@ class Told:
 
     def update(self, troubles: Mapping[str, str]) -> None:
         """These are all that there are now; tell what has changed."""
-        new = [f"{who}: {why}" for who, why in troubles.items() if who not in self.now]
+        new = [f"{who}: {why}" for who, why in troubles.items() if self.now.get(who) != why]
         over = [f"{who}: well again" for who in self.now if who not in troubles]
         for lines, level in ((new, logging.WARNING), (over, logging.INFO)):
             for line in lines[:_LINES]:
