@@ -108,7 +108,7 @@ class Control(threading.Thread):
 
     def reach(self, rank: Rank, device: str = "") -> Reach:
         """The actuators that `device`, or a part of the agent, may steer at that rank."""
-        return Reach(self, self._devices, rank, device)
+        return Reach(self, self._devices, rank._replace(device=device), device)
 
     def drive(self, key: Key, rank: Rank, value: float, *, insist: bool) -> None:
         """Have an actuator at `value` at most, until the wish is renewed, withdrawn, or lapses."""

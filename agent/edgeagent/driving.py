@@ -37,12 +37,14 @@ class Rank(NamedTuple):
         who: in a word or two, for people.
         lapse_s: a wish that is not renewed for so long is over: whoever had it hangs.
         retry_max_s: the longest pause before what was refused is tried again.
+        device: which of several of this rank it is; each bounds the others.
     """
 
     level: int
     who: str
     lapse_s: float
     retry_max_s: float
+    device: str = ""
 
 
 #: The guard's wishes never lapse: a machine whose guard hangs stays as cool as it was made.
@@ -102,9 +104,13 @@ class Driving:
 
     def state(self, rank: Rank) -> Driven:
         """What `rank` is to know of it."""
-        above = {other: wish.value for other, wish in self._wishes.items() if other.level > rank.level}
+        wishes = self._wishes.items()
+        above = {other: wish.value for other, wish in wishes if other.level >= rank.level and other != rank}
         whose = min(above, key=lambda other: (above[other], -other.level), default=None)
-        return self._seen._replace(ceiling=above[whose] if whose else inf, whose=whose.who if whose else "")
+        if whose is None:
+            return self._seen._replace(ceiling=inf, whose="")
+        who = whose.who if whose.level > rank.level else whose.device
+        return self._seen._replace(ceiling=above[whose], whose=who)
 
     @property
     def ranks(self) -> list[Rank]:

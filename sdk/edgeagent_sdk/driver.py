@@ -70,7 +70,8 @@ class Driven(NamedTuple):
 
     Args:
         value: what it held when it was last read back; None if it never was.
-        ceiling: no more than that is set, whatever is asked for: a lease's or a guard's value; else infinite.
+        ceiling: no more than that is set, whatever is asked for: a lease's, a guard's or another governor's
+            value; else infinite.
         whose: whose ceiling that is.
         original: what it was found at: it is not set above that. Infinite until that is known.
         fault: why it cannot be set now; it is tried again, with growing pauses. Empty if it can.

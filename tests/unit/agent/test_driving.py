@@ -59,8 +59,8 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
 both = pytest.mark.parametrize("desk", [Plain, Leased], indirect=True)
 
 
-def handle(desk: Desk, rank: Rank = GOVERNOR) -> Handle:
-    (found,) = desk.control.reach(rank).find("*/limit")
+def handle(desk: Desk, rank: Rank = GOVERNOR, device: str = "") -> Handle:
+    (found,) = desk.control.reach(rank, device).find("*/limit")
     return found
 
 
@@ -207,6 +207,22 @@ def test_the_guard_bounds_a_lease_and_the_governor(desk: Desk) -> None:
     assert desk.world.holds == 150.0
     guard.let_go()
     at(desk, 250.0)
+
+
+def test_of_two_governors_the_lower_counts_and_both_know(desk: Desk) -> None:
+    one, other = handle(desk, device="one"), handle(desk, device="other")
+    one.drive(300.0)
+    at(desk, 300.0)
+    other.drive(200.0)
+    at(desk, 200.0)
+    one.drive(350.0)
+    wait_until(lambda: other.state.ceiling == 350.0, "the wish of one has come in")
+    assert desk.world.holds == 200.0
+    assert (one.state.ceiling, one.state.whose) == (200.0, "other")
+    other.let_go()
+    at(desk, 350.0)
+    one.let_go()
+    at(desk, FOUND)
 
 
 def test_what_is_not_renewed_is_given_back_but_a_guard_s(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
