@@ -22,6 +22,9 @@ _ARRIVALS, _MEMORY_S = 128, 40.0
 #: By these factors the time that the queue allows is searched, one step at each question.
 _UP, _DOWN = 1.02, 0.96
 
+#: So many units more than usual are reckoned with at most.
+_CAREFUL = 4.0
+
 #: A unit that is longer than the tail expects goes on for at least this share of a typical one.
 _STILL = 0.1
 
@@ -35,27 +38,27 @@ class Demand:
     def __init__(self) -> None:
         self._arrived: deque[float] = deque(maxlen=_ARRIVALS)
         self._last_s = -inf
-        self._bursts = Quantile(200)
+        self._bursts, self._crowds = Quantile(), Quantile()
         self._steady_s: float | None = None
         self._asked = 0
+        self._care = 1.0
 
-    def learn(self, arrivals_s: Iterable[float], window_s: float) -> None:
-        """Moments of arrivals, in order; those known already are left out.
-
-        Args:
-            window_s: units that come within it come together.
-        """
+    def learn(self, arrivals_s: Iterable[float], tick_s: float, deadline_s: float) -> None:
+        """Moments of arrivals, in order; those known already are left out."""
         for arrival_s in arrivals_s:
-            if arrival_s <= self._last_s + 1e-7:
-                continue
-            together = 1
-            for earlier_s in reversed(self._arrived):
-                if earlier_s < arrival_s - window_s:
-                    break
-                together += 1
-            self._bursts.add(float(together))
-            self._arrived.append(arrival_s)
-            self._last_s = arrival_s
+            if arrival_s > self._last_s + 1e-7:
+                self._arrived.append(arrival_s)
+                self._last_s = arrival_s
+                self._bursts.add(float(self._since(arrival_s - tick_s)))
+                self._crowds.add(float(self._since(arrival_s - deadline_s)))
+
+    def _since(self, time_s: float) -> int:
+        count = 0
+        for arrival_s in reversed(self._arrived):
+            if arrival_s < time_s:
+                break
+            count += 1
+        return count
 
     def rate_per_s(self, now_s: float) -> float:
         """Units per second, lately."""
@@ -70,8 +73,20 @@ class Demand:
 
     @property
     def burst(self) -> float:
-        """So many units come together, at most, in 99 of 100 cases."""
-        return max(1.0, self._bursts.at(0.99, 1.0))
+        """So many units come within a tick, at most, in 99 of 100 cases; more while units have been late."""
+        return max(1.0, self._bursts.at(0.99, 1.0)) + self._care
+
+    @property
+    def crowd(self) -> float:
+        """The same within a deadline."""
+        return max(1.0, self._crowds.at(0.99, 1.0)) + self._care
+
+    def judge(self, missed: bool, misses: float) -> None:
+        """A unit is done: each late one makes more careful, for as long as it takes to make up for it.
+
+        In the mean over time half of `misses` are late then (Gibbs, Candès, NeurIPS 2021).
+        """
+        self._care = min(max(0.0, self._care + missed - misses / 2), _CAREFUL)
 
     def steady_s(self, deadline_s: float, tail: float, misses: float) -> float:
         """How long a typical unit may take if the clock stays, so that the queue keeps the deadline."""
@@ -122,6 +137,7 @@ def bound_s(
     fastest_s: float,
     steady_s: float,
     burst: float,
+    crowd: float,
     rate_per_s: float,
 ) -> tuple[float, float]:
     """How long a typical unit may take until the next decision.
@@ -130,7 +146,7 @@ def bound_s(
         pending_s: ages of the units that wait or are worked on.
         begun: how much of the first of them is done, in typical units.
         fastest_s: what a typical unit takes at the fastest clocks that are allowed.
-        steady_s, burst, rate_per_s: what is known of arrivals.
+        steady_s, burst, crowd, rate_per_s: what is known of arrivals.
 
     Returns:
         The bound, and the work that is there, in typical units.
@@ -150,5 +166,9 @@ def bound_s(
             continue
         bound = min(bound, longest_s(work_tail, slack_s, tick_s, fastest_s))
         bound = min(bound, slack_s / (work_middle + 0.5 * rate_per_s * max(0.0, slack_s - tick_s)))
+    if deadline_s <= tick_s:
+        return min(bound, steady_s), work
     sudden = longest_s(work_tail + tail_of_sum(tail, round(burst)), deadline_s, tick_s, fastest_s)
-    return min(bound, max(steady_s, sudden if deadline_s > tick_s else 0.0)), work
+    # The last of a crowd may come a deadline from now, and is then due another one later.
+    coming = longest_s(work_tail + tail_of_sum(tail, round(crowd)), 2.0 * deadline_s, tick_s, fastest_s)
+    return min(bound, max(steady_s, min(sudden, coming))), work

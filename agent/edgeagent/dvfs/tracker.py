@@ -85,10 +85,11 @@ class Tracker:
         self._session, self.seen_s = session, now_s
         arrived = [unit.ended_s - unit.latency_s for unit in session.done]
         arrived += [now_s - age_s for age_s in session.pending_s]
-        self.demand.learn(arrived, tick_s)
+        self.demand.learn(arrived, tick_s, session.deadline_s)
         worked_s = 0.0
         for unit in session.done:
             began_s = unit.ended_s - unit.service_s
+            self.demand.judge(unit.latency_s > session.deadline_s, session.misses)
             worked_s += max(0.0, min(unit.ended_s, now_s) - max(began_s, from_s))
             spans = self._own_spans(history, began_s, unit.ended_s)
             if spans:
@@ -118,6 +119,7 @@ class Tracker:
             fastest_s,
             steady_s,
             self.demand.burst,
+            self.demand.crowd,
             self.demand.rate_per_s(now_s),
         )
         return max(bound, fastest_s * 1.0001)

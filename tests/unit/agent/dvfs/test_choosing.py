@@ -55,7 +55,7 @@ def test_how_long_a_unit_may_take(
 
 
 def _bound_s(pending_s: list[float], begun: float = 0.0, deadline_s: float = 0.4) -> float:
-    return bound_s(deadline_s, pending_s, begun, 1.0, 0.1, 0.05, 0.2, 1.0, 0.0)[0]
+    return bound_s(deadline_s, pending_s, begun, 1.0, 0.1, 0.05, 0.2, 1.0, 1.0, 0.0)[0]
 
 
 def test_a_longer_queue_must_be_worked_off_faster() -> None:
@@ -77,8 +77,8 @@ def test_what_is_late_anyhow_hurries_nobody() -> None:
 def test_a_rate_is_that_of_the_last_arrivals() -> None:
     demand = Demand()
     times = [0.1 * n for n in range(100)]
-    demand.learn(times, 0.1)
-    demand.learn(times, 0.1)  # told again
+    demand.learn(times, 0.1, 0.5)
+    demand.learn(times, 0.1, 0.5)  # told again
     assert demand.rate_per_s(9.9) == pytest.approx(10.0)
     assert demand.rate_per_s(39.6) == pytest.approx(2.5, rel=0.01)
     assert demand.rate_per_s(500.0) == 0.0
@@ -86,7 +86,7 @@ def test_a_rate_is_that_of_the_last_arrivals() -> None:
 
 def test_a_steady_pace_lets_no_queue_grow() -> None:
     demand = Demand()
-    demand.learn([0.1 * n for n in range(100)], 0.1)
+    demand.learn([0.1 * n for n in range(100)], 0.1, 0.5)
     for _ in range(200):
         steady_s = demand.steady_s(0.5, 1.0, 0.005)
     assert steady_s == pytest.approx(0.1, rel=0.06)
@@ -94,8 +94,12 @@ def test_a_steady_pace_lets_no_queue_grow() -> None:
 
 def test_bursts_are_counted() -> None:
     demand = Demand()
-    demand.learn([n + late for n in range(60) for late in (0.0, 0.01, 0.02)], 0.1)
-    assert demand.burst == 3.0
+    demand.learn([n + late for n in range(60) for late in (0.0, 0.01, 0.02)], 0.1, 1.5)
+    for _ in range(300):
+        demand.judge(False, 0.01)
+    assert (demand.burst, demand.crowd) == (3.0, 6.0)
+    demand.judge(True, 0.01)
+    assert demand.burst > 3.9
 
 
 def test_everything_affordable_is_tried_at_first_and_then_left_in_peace() -> None:
