@@ -50,15 +50,12 @@ class Fleet:
     Args:
         broker: URL or full settings.
         data: also follow the readings, not only state, describe, events and replies.
-        in_flight: so many commands may be on their way to the broker at once; four times as many wait.
 
     Raises:
         BrokerError: the broker cannot be reached within 10 s.
     """
 
-    def __init__(
-        self, broker: str | Broker, *, data: bool = False, prefix: str = PREFIX, in_flight: int = 64
-    ) -> None:
+    def __init__(self, broker: str | Broker, *, data: bool = False, prefix: str = PREFIX) -> None:
         self._prefix = prefix
         self._kinds = ("describe", "state", "event", "reply") + (("data",) if data else ())
         self._nodes: dict[Identity, Node] = {}
@@ -71,7 +68,6 @@ class Fleet:
             f"edge-fleet-{uuid.uuid4().hex[:12]}",
             on_connect=self._subscribe,
             on_message=self._receive,
-            in_flight=in_flight,
         )
         self._session.connect_or_raise()
 
@@ -126,6 +122,7 @@ class Fleet:
         *,
         ttl_s: float = 5.0,
         issued_ns: int | None = None,
+        qos: int = 1,
     ) -> Future[Reply]:
         """Send a command and go on. The reply, when it comes, is the future's result.
 
@@ -134,6 +131,7 @@ class Fleet:
 
         Args:
             issued_ns: since when `ttl_s` counts, ns UTC; now, unless what the command stands on is older.
+            qos: 0 for thousands at once, by who repeats what is not answered: it spares acknowledging each.
 
         Raises:
             BrokerError: the command did not leave this machine.
@@ -145,7 +143,7 @@ class Fleet:
         self._replies[order.id] = future
         future.add_done_callback(lambda _: self._replies.pop(order.id, None))
         where = topic(identity, "cmd", name, prefix=self._prefix)
-        if self._session.publish(where, order.encode()) is None:
+        if self._session.publish(where, order.encode(), qos=qos) is None:
             future.cancel()
             raise BrokerError(f"{name} to {identity}: not sent; {self._session.trouble or 'queue full'}")
         return future

@@ -97,7 +97,7 @@ class Commands:
     def _send(self, node: str, name: str, body: dict[str, Any]) -> Future[Reply] | None:
         try:
             future = self._fleet.send(
-                self._site, node, name, body, ttl_s=COMMAND_TTL_S, issued_ns=self._issued_ns
+                self._site, node, name, body, ttl_s=COMMAND_TTL_S, issued_ns=self._issued_ns, qos=0
             )
         except BrokerError:
             self.counts["unsent"] += 1  # the broker is away, or slow; the next second tries again

@@ -33,6 +33,9 @@ _STIR: Final = 0.005
 #: A lease is renewed when so much of it is over.
 _RENEW: Final = 1 / 3
 
+#: In one turn no more than this times their even share are renewed, the oldest first.
+_SPREAD: Final = 1.5
+
 #: Nodes that do not answer are asked again after this.
 _ASK_S: Final = 3.0
 
@@ -249,7 +252,12 @@ class Dispatch:
         return slots, np.where(np.isnan(may_hz), highest_hz, may_hz), np.floor(plan.clock * highest_hz)
 
     def _due(self, slots: Indices) -> Flags:
-        due: Flags = time.monotonic() - self._holdings.told_s[slots] > _RENEW * self._lease_s
+        """Whose leases are to be renewed: those granted together are not all renewed together."""
+        age_s = time.monotonic() - self._holdings.told_s[slots]
+        due: Flags = age_s > _RENEW * self._lease_s
+        most = int(np.ceil(_SPREAD * len(slots) / max(1.0, _RENEW * self._lease_s)))
+        if np.count_nonzero(due) > most:
+            due &= age_s >= np.partition(age_s, -most)[-most]
         return due
 
     def _grained(self, cap_w: Array) -> Array:

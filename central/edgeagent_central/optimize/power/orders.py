@@ -15,9 +15,9 @@ import msgspec
 
 from edgeagent_sdk.errors import EdgeError
 
-_POWER = re.compile(r"([0-9.]+)\s*(W|kW|MW)")
-_SHARE = re.compile(r"([0-9.]+)\s*%")
-_TIME = re.compile(r"([0-9.]+)\s*(s|min|m|h)?")
+_POWER = re.compile(r"(\d+(?:\.\d+)?)\s*(W|kW|MW)")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h)?")
 
 _WATTS: Final = {"W": 1.0, "kW": 1e3, "MW": 1e6}
 _SECONDS: Final = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

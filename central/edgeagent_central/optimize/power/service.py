@@ -77,7 +77,7 @@ class Service:
         home = _directory(settings.state_dir)
         self.decisions = Decisions(home / "decisions.jsonl")
         self.book = Book(home / "orders.json", float(site.min_w.sum()))
-        self._fleet = Fleet(settings.broker, prefix=settings.prefix, in_flight=max(64, len(wiring.slots)))
+        self._fleet = Fleet(settings.broker, prefix=settings.prefix)
         self._lead = Leadership(settings.broker, Identity(site.name, NODE), prefix=settings.prefix)
         holdings = Holdings(wiring.slots)
         commands = Commands(self._fleet, site.name, holdings, self._lead, lease_s=settings.lease_s, by=NODE)

@@ -1,0 +1,251 @@
+"""Plans carried out on nodes that answer, or late, or never: no limit is passed at any moment."""
+
+from __future__ import annotations
+
+import random
+import time
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeagent_central.optimize.power.commands import Commands
+from edgeagent_central.optimize.power.dispatch import Dispatch
+from edgeagent_central.optimize.power.holdings import Holdings, Slot
+from edgeagent_central.optimize.power.plan import Plan, Snapshot
+from edgeagent_central.optimize.power.profiles import shipped
+from edgeagent_central.optimize.power.site import Site
+from edgeagent_central.optimize.power.tree import Array, Tree
+from edgeagent_central.optimize.power.wiring import Wiring
+from edgeagent_sdk.errors import BrokerError
+from edgeagent_sdk.fleet import Fleet, Node
+from edgeagent_sdk.messages import Outcome, Reply, State, Status
+from edgeagent_sdk.names import Identity
+
+_PER_RACK, _RACKS = 3, 2
+_COUNT = _PER_RACK * _RACKS
+_MIN_W, _MAX_W, _FALLBACK_W = 100.0, 400.0, 150.0
+
+
+class _Lead:
+    leads = True
+
+
+class _Field(Fleet):
+    """Nodes with one cap each, instead of a broker with agents."""
+
+    def __init__(self, rng: random.Random, tree: Tree) -> None:
+        self.caps_w = np.full(_COUNT, _MIN_W)
+        self.tree, self.rng, self.away = tree, rng, False
+        self.moods = ["well"] * _COUNT
+        self.late: list[tuple[Future[Reply], Reply]] = []
+        self.boots = ["b0"] * _COUNT
+        self.online = [True] * _COUNT
+        self.sent = self.released = 0
+
+    def nodes(self) -> dict[Identity, Node]:
+        known = {}
+        for place in range(_COUNT):
+            identity = Identity("lab", f"n{place}")
+            status = Status.ONLINE if self.online[place] else Status.OFFLINE
+            known[identity] = Node(identity, State(status=status, since_ns=1, boot=self.boots[place]))
+        return known
+
+    def send(
+        self, site: str, node: str, name: str, body: dict[str, Any] | None = None, **more: Any
+    ) -> Future[Reply]:
+        if self.away:
+            raise BrokerError("away")
+        self.sent += 1
+        place, future = int(node[1:]), Future[Reply]()
+        mood = self.moods[place]
+        if mood == "deaf":
+            return future
+        if name == "release":
+            self.released += 1
+            return future
+        if name == "actuators":
+            row = {"device": "gpu", "actuator": "cap", "value": float(self.caps_w[place])}
+            holds: dict[str, Any] = {"actuators": [row]}
+        else:
+            assert body is not None and name == "cap"
+            if mood == "stubborn":
+                future.set_result(Reply(id="", outcome=Outcome.REFUSED, time_ns=1, why="no"))
+                return future
+            self.caps_w[place] = body["value"]
+            self.judge()
+            holds = {"value": body["value"]}
+        reply = Reply(id="", outcome=Outcome.APPLIED, time_ns=1, holds=holds)
+        if mood == "well":
+            future.set_result(reply)
+        elif mood == "slow":
+            self.late.append((future, reply))
+        return future  # of one that is mute, no answer comes
+
+    def judge(self) -> None:
+        """The limits hold at this very moment."""
+        assert np.all(self.tree.load_w(self.caps_w) <= self.tree.limit_w + 1e-6), self.caps_w
+
+    def deliver(self) -> None:
+        """Answers that were on their way."""
+        for future, reply in self.late:
+            if not future.cancelled():
+                future.set_result(reply)
+        self.late.clear()
+
+
+def _site(limit_w: float, rack_w: float) -> Site:
+    tree = Tree.build([-1, 0, 0], [limit_w, rack_w, rack_w], [1] * _PER_RACK + [2] * _PER_RACK)
+    ones = np.ones(_COUNT)
+    return Site(
+        name="lab",
+        tree=tree,
+        domains=("root", "rack1", "rack2"),
+        leaves=tuple(f"n{i}" for i in range(_COUNT)),
+        ramp_up_w_per_s=np.full(3, np.inf),
+        ramp_down_w_per_s=np.full(3, np.inf),
+        breakers={},
+        storage={},
+        diverse=np.zeros(3, bool),
+        idle_w=50 * ones,
+        min_w=_MIN_W * ones,
+        max_w=_MAX_W * ones,
+        fallback_w=_FALLBACK_W * ones,
+        clocked=np.zeros(_COUNT, bool),
+        weight=ones,
+        profiles=tuple(shipped().values()),
+        profile=np.zeros(_COUNT, np.intp),
+    )
+
+
+def _dispatch(site: Site, field: _Field) -> Dispatch:
+    slots = tuple(Slot(f"n{i}", "gpu", "cap") for i in range(_COUNT))
+    wiring = Wiring(slots, np.arange(_COUNT), np.full(_COUNT, -1), np.zeros(_COUNT), {})
+    holdings = Holdings(slots)
+    commands = Commands(field, "lab", holdings, _Lead(), lease_s=15.0, by="test")
+    return Dispatch(site, wiring, holdings, commands, 15.0)
+
+
+def _turn(site: Site, field: _Field, dispatch: Dispatch, wish: Array) -> Plan:
+    """One turn with a plan that fits, made out of `wish`, shape (n,), shares of what is left."""
+    dispatch.follow(field, time.monotonic())
+    may_w, answers = dispatch.may_w(), dispatch.answers()
+    floor_w = np.where(answers, site.min_w, may_w)
+    range_w = np.where(answers, wish * (site.max_w - site.min_w), 0.0)
+    room_w = np.maximum(site.tree.limit_w - site.tree.load_w(floor_w), 0.0)
+    share = np.minimum(room_w / np.maximum(site.tree.load_w(range_w), 1e-9), 1.0)
+    share = np.minimum(share, share[0])
+    cap_w = floor_w + share[site.tree.domain] * range_w
+    price = np.zeros(3)
+    plan = Plan(0.0, cap_w, np.ones(_COUNT), {}, site.tree.limit_w, cap_w, price, "optimal")
+    seen = Snapshot(0.0, may_w, answers, answers, may_w, may_w, np.full(_COUNT, np.nan), site.tree.limit_w)
+    dispatch.carry_out(seen, plan, time.monotonic() + 0.002)
+    return plan
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(1100, 2000),
+    st.floats(600, 1200),
+    st.lists(st.sampled_from(["well", "slow", "mute", "deaf", "stubborn", "deliver", "away"]), max_size=25),
+)
+def test_no_limit_is_passed_at_any_moment(
+    seed: int, limit_w: float, rack_w: float, events: list[str]
+) -> None:
+    rng = random.Random(seed)
+    site = _site(limit_w, rack_w)
+    field = _Field(rng, site.tree)
+    dispatch = _dispatch(site, field)
+    for event in ["well", "well", *events]:
+        if event == "deliver":
+            field.deliver()
+        elif event == "away":
+            field.away = not field.away
+        else:
+            field.moods[rng.randrange(_COUNT)] = event
+        _turn(site, field, dispatch, np.array([rng.random() for _ in range(_COUNT)]))
+    field.judge()
+
+
+@pytest.fixture
+def quiet() -> tuple[Site, _Field, Dispatch]:
+    """All well, and a plan carried out."""
+    site = _site(1500.0, 900.0)
+    field = _Field(random.Random(1), site.tree)
+    dispatch = _dispatch(site, field)
+    for _ in range(3):
+        _turn(site, field, dispatch, np.ones(_COUNT))
+    return site, field, dispatch
+
+
+def test_room_is_used_and_what_does_not_change_is_not_told(quiet: tuple[Site, _Field, Dispatch]) -> None:
+    site, field, dispatch = quiet
+    assert field.caps_w.sum() == pytest.approx(1500.0, abs=1.0)
+    before = field.sent
+    _turn(site, field, dispatch, np.ones(_COUNT))
+    assert field.sent == before
+
+
+def test_leases_are_renewed_in_time_and_not_all_at_once(
+    quiet: tuple[Site, _Field, Dispatch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, field, dispatch = quiet
+    real_s, ahead_s = time.monotonic, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: real_s() + ahead_s)
+    told: list[int] = []
+    for _ in range(10):
+        ahead_s += 1.0
+        before = field.sent
+        _turn(site, field, dispatch, np.ones(_COUNT))
+        told.append(field.sent - before)
+    assert sum(told) >= _COUNT and max(told) <= np.ceil(1.5 * _COUNT / 5)
+
+
+def test_a_node_that_was_started_anew_is_asked_before_it_is_counted_on(
+    quiet: tuple[Site, _Field, Dispatch],
+) -> None:
+    _, field, dispatch = quiet
+    field.boots[0] = "b1"
+    dispatch.follow(field, time.monotonic())
+    assert not dispatch.answers()[0] and dispatch.may_w()[0] == _MAX_W
+
+
+def test_one_that_goes_offline_may_fall_to_its_fallback(quiet: tuple[Site, _Field, Dispatch]) -> None:
+    site, field, dispatch = quiet
+    field.online[0] = False
+    dispatch.follow(field, time.monotonic())
+    assert not dispatch.answers()[0] and dispatch.may_w()[0] == max(field.caps_w[0], _FALLBACK_W)
+    field.online[0] = True
+    for _ in range(2):
+        _turn(site, field, dispatch, np.ones(_COUNT))
+    assert dispatch.answers()[0]
+
+
+def test_who_does_not_obey_is_told_of(
+    quiet: tuple[Site, _Field, Dispatch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, field, dispatch = quiet
+    field.moods[0], field.moods[1] = "deaf", "stubborn"
+    real_s, ahead_s = time.monotonic, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: real_s() + ahead_s)
+    for _ in range(14):
+        ahead_s += 1.0
+        _turn(site, field, dispatch, np.ones(_COUNT))
+    troubles = dispatch.troubles()
+    assert troubles["n0"].startswith("does not answer") and troubles["n1/gpu/cap"] == "refused: no"
+
+
+def test_released_is_only_what_no_limit_needs() -> None:
+    for limit_w, released in ((1e4, _COUNT), (1500.0, 0)):
+        site = _site(limit_w, limit_w)
+        field = _Field(random.Random(1), site.tree)
+        dispatch = _dispatch(site, field)
+        for _ in range(3):
+            _turn(site, field, dispatch, np.ones(_COUNT))
+        before = field.sent
+        dispatch.let_go()
+        assert field.released == released and field.sent - before == released
