@@ -71,6 +71,7 @@ class Order:
         urgent: it waits for no disk.
         met: what it was found at instead; None if it was as known.
         original: what it is given back in the end.
+        tried: it came so far that something had to be set.
     """
 
     value: float
@@ -79,6 +80,7 @@ class Order:
     urgent: bool = False
     met: Held | None = None
     original: float = inf
+    tried: bool = False
 
 
 class Driving:
@@ -100,6 +102,8 @@ class Driving:
         self._back_ns = 0.0
         self._pause_s = _RETRY_S
         self._seen = Driven()
+        #: A change has failed, and none has been made since: that nothing has to be set proves nothing.
+        self._refused = False
         self._waiting: list[Then] = []
 
     def state(self, rank: Rank) -> Driven:
@@ -189,10 +193,12 @@ class Driving:
         waiting, self._waiting = self._waiting, []
         for then in waiting:
             then(result)
-        before = self._seen.fault
+        before = self._seen.fault or self._refused
         if isinstance(result, DriverError):
             self._failed(str(result), now_ns)
+            self._refused = self._refused or order.tried
             return "" if before else str(result)
+        self._refused = self._refused and not order.tried
         self._pause_s = _RETRY_S
         met = self._seen.met + (order.met is not None)
         found = order.met.value if order.met else None if order.insist else self._seen.found
@@ -200,7 +206,7 @@ class Driving:
         self._seen = Driven(result.value, original=original, found=found, met=met)
         if order.met is None or order.insist:
             self._known = (result.value, order.value)
-        return "again" if before else ""
+        return "again" if before and not self._refused else ""
 
     def hangs(self, why: str) -> None:
         """The order that is with the device does not come back."""
@@ -213,7 +219,7 @@ class Driving:
 
     def forget(self) -> None:
         """What it is at is for another hand of ours to say from now on."""
-        self.begun = False
+        self.begun = self._refused = False
         self._known, self._sent, self._again_ns, self._pause_s = (), None, 0.0, _RETRY_S
         self._seen = Driven(self._seen.value, met=self._seen.met)
 

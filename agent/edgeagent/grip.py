@@ -127,10 +127,12 @@ def drive(order: Order, custody: Custody) -> Action:
             order.met = found
             if not order.insist:
                 return found
+        order.tried = leased or not found.is_(order.value, step)
         if not leased:  # a bound that somebody has set before us is not lifted
             order.original = _keep_driven(actuator, custody, found, order.value, urgent=order.urgent)
             order.value = min(order.value, order.original)
         if found.is_(order.value, step) and not leased:
+            order.tried = False
             return found
         _set(actuator, order.value, math.inf)
         held = settled(actuator, order.value)

@@ -282,6 +282,22 @@ def test_a_refusal_is_told_once_and_tried_again(desk: Desk) -> None:
     assert desk.reports.kinds == ["actuator-fault", "actuator-recovered"]
 
 
+def test_a_refusal_is_not_over_when_nothing_has_to_be_set(desk: Desk) -> None:
+    drive = handle(desk)
+    desk.world.trouble = "permission denied"
+    for _ in range(3):
+        drive.drive(200.0)
+        wait_until(lambda: drive.state.fault == "permission denied", "it is refused")
+        drive.drive(FOUND)
+        wait_until(lambda: not drive.state.fault, "it is at that already")
+    assert desk.reports.kinds == ["actuator-fault"]
+    desk.world.trouble = ""
+    drive.drive(200.0)
+    at(desk, 200.0)
+    wait_until(lambda: len(desk.reports.kinds) > 1, "it is told")
+    assert desk.reports.kinds == ["actuator-fault", "actuator-recovered"]
+
+
 def test_a_device_that_hangs_holds_nobody_up_and_gets_the_latest(desk: Desk) -> None:
     drive = handle(desk)
     desk.world.free.clear()
