@@ -134,7 +134,10 @@ def _found(actuators: Actuators) -> Iterator[DomainOptions]:
     """A domain for each clock of a kind that we know."""
     known = [(drive, kind) for drive in actuators.find("*/*") if (kind := _kind(drive))]
     drives = [(drive, kind) for drive, kind in known if kind.unasked]
-    names = unique([slug(_fill(kind.name, drive)) for drive, kind in drives])
+    usual = [_fill(kind.name, drive) for drive, kind in drives]
+    # One GPU is `gpu`, of several each bears the name of its clock.
+    own = [name if usual.count(name) == 1 else _fill("{stem}", drives[i][0]) for i, name in enumerate(usual)]
+    names = unique([slug(name) for name in own])
     for name, (drive, _) in zip(names, drives, strict=True):
         yield DomainOptions(name=name, actuator=f"{drive.device}/{drive.info.name}")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edgeagent_sdk.config import ConfigError, Problem
-from edgeagent_sdk.driver import Options
+from edgeagent_sdk.driver import Options, Readings
 from edgeagent_sdk.errors import NameInvalid, PluginError
 from edgeagent_sdk.governor import GROUP, MakeGovernor
 from edgeagent_sdk.names import check_name
@@ -87,8 +87,19 @@ class DvfsOptions(Options):
             return load(GROUP, self.governor)  # type: ignore[no-any-return]
         try:
             return EntryPoint(self.governor, self.governor, GROUP).load()  # type: ignore[no-any-return]
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # a governor is anybody's code
             raise PluginError(f"governor {self.governor!r} cannot be loaded: {error}") from None
+
+    def astray(self, readings: Readings) -> Iterator[tuple[str, str]]:
+        """Keys that name a device which the node does not have, and why."""
+        named = [("power", "", self.power)]
+        for domain in self.domains:
+            keys = ("actuator", *(key for _, key in _CHANNELS))
+            named += [("domains", f"{domain.name}.{key}: ", getattr(domain, key)) for key in keys]
+        for key, whose, pattern in named:
+            if pattern and not readings.waiting(pattern):
+                device = pattern.partition("/")[0]
+                yield key, f"{whose}no [[device]] is named {device!r}"
 
     def _problems(self) -> Iterator[tuple[str, str]]:
         known = installed(GROUP)

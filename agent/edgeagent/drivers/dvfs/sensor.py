@@ -67,6 +67,16 @@ class DvfsSensor(Sensor):
             remedy = "read its page first (agent/edgeagent/drivers/dvfs/README.md)"
             yield Found("governor", {}, cls.summary, why, remedy)
 
+    @classmethod
+    def examine(cls, host: Host, options: DvfsOptions) -> Iterable[tuple[str, str]]:
+        """Whether the governor can be had, and the devices that are named are there."""
+        try:
+            options.maker()
+        except EdgeError as error:
+            yield "governor", str(error)
+        if host.readings:
+            yield from options.astray(host.readings)
+
     def open(self) -> Sequence[Channel]:
         """Find the clocks and what tells of them; devices that open at the same time are awaited."""
         readings, actuators = self._others()

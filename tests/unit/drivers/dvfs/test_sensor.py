@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from fnmatch import fnmatchcase
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from edgeagent.drivers.dvfs import DvfsSensor
 from edgeagent.drivers.dvfs import domain as domain_module
 from edgeagent.drivers.dvfs import memory as memory_module
 from edgeagent.drivers.dvfs.options import DvfsOptions
+from edgeagent.neighbours import Neighbours, Planned
 from edgeagent_sdk.channel import Fault
 from edgeagent_sdk.conformance import Bench, DriverConformance
 from edgeagent_sdk.driver import ActuatorInfo, Driven, Host, Occurrence, Sensor
@@ -153,6 +155,9 @@ def test_clocks_of_other_kinds_are_found(tmp_path: Path) -> None:
     opened(bus).read()
     assert Recorder.made.machine.domains[0].name == "gpu"
     assert Recorder.made.seen[0].domains[0].busy == 1.0, "whoever cannot say so may have much to do"
+    gpus = [ActuatorInfo(f"gpu-{i}-max", "frequency", 2e8, 8e8, "", 1.0, (2e8, 8e8)) for i in range(2)]
+    opened(Bus(*gpus, device="clocks")).read()
+    assert [domain.name for domain in Recorder.made.machine.domains] == ["gpu-0", "gpu-1"]
 
 
 def test_a_share_of_time_stands_in_the_place_of_a_clock_where_it_is_asked_for() -> None:
@@ -470,6 +475,37 @@ def test_a_configuration_that_cannot_be_is_refused(options: dict[str, Any], word
 def test_what_is_not_there_is_told_at_the_opening(bus: Bus, options: dict[str, Any], words: str) -> None:
     with pytest.raises(DriverError, match=words):
         DvfsSensor(host(bus), DvfsOptions(**{"governor": HERE} | options)).open()
+
+
+_CONFIGURED = Neighbours(Planned(["cpu", "box"]), "governor")
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({}, []),
+        ({"power": "*/power/in", "domains": _domains({"name": "a", "actuator": "c*/x"})}, []),
+        ({"power": "psu/power/in"}, [("power", "no [[device]] is named 'psu'")]),
+        (
+            {"domains": _domains({"name": "a", "actuator": "cpi/x", "clock": "c?/frequency/x"})},
+            [
+                ("domains", "a.actuator: no [[device]] is named 'cpi'"),
+                ("domains", "a.clock: no [[device]] is named 'c?'"),
+            ],
+        ),
+        (
+            {"governor": "tests.governors:Nobody"},
+            [("governor", "governor 'tests.governors:Nobody' cannot be loaded: *has no attribute 'Nobody'")],
+        ),
+        ({"governor": "this.is:Bad name"}, [("governor", "governor 'this.is:Bad name' cannot be loaded: *")]),
+    ],
+)
+def test_a_check_finds_what_is_nowhere(options: dict[str, Any], found: list[tuple[str, str]]) -> None:
+    host, said = Host(readings=_CONFIGURED), DvfsOptions(**{"governor": HERE} | options)
+    told = list(DvfsSensor.examine(host, said))
+    assert len(told) == len(found)
+    for (key, why), (wanted, words) in zip(told, found, strict=True):
+        assert key == wanted and fnmatchcase(why, words.replace("[[", "[[][[]"))
 
 
 def test_without_an_agent_it_says_so() -> None:
