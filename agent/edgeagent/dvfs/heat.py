@@ -45,7 +45,7 @@ _RISE_K, _OWN_K2, _WHOLE_K2 = 5.0, 0.3, 10.0
 _RISEN_K = 100.0
 
 #: Forecasts are held against what came after so long; that they err by the least is always believed.
-_AHEAD_S, _LEAST_K, _MOST_K = 5.0, 0.3, 2.0
+_AHEAD_S, _LEAST_K, _MOST_K = 5.0, 0.15, 2.0
 
 #: How fast trust in a temperature goes while its sensor is silent, K/s.
 _SILENCE_K_PER_S = 0.2
