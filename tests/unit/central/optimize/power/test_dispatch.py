@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -249,3 +250,85 @@ def test_released_is_only_what_no_limit_needs() -> None:
         before = field.sent
         dispatch.let_go()
         assert field.released == released and field.sent - before == released
+
+
+class _Board(Fleet):
+    """One node with a cap, a clock and a battery; it takes everything, or the battery nothing."""
+
+    def __init__(self) -> None:
+        self.holds = {"cap": 400.0, "clock": 2e9, "charge": 0.0}
+        self.order: list[str] = []
+        self.stuck: set[str] = set()
+
+    def nodes(self) -> dict[Identity, Node]:
+        return {}
+
+    def send(
+        self, site: str, node: str, name: str, body: dict[str, Any] | None = None, **more: Any
+    ) -> Future[Reply]:
+        future = Future[Reply]()
+        if name == "actuators":
+            rows = [{"device": "d", "actuator": a, "value": v} for a, v in self.holds.items()]
+            future.set_result(Reply(id="", outcome=Outcome.APPLIED, time_ns=1, holds={"actuators": rows}))
+        elif body is not None and body["actuator"] not in self.stuck:
+            self.order.append(f"{body['actuator']} {body['value']:g}")
+            self.holds[body["actuator"]] = body["value"]
+            holds = {"value": body["value"]}
+            future.set_result(Reply(id="", outcome=Outcome.APPLIED, time_ns=1, holds=holds))
+        return future
+
+
+@pytest.fixture
+def board() -> tuple[Site, _Board, Dispatch]:
+    site = _site(1000.0, 1000.0)
+    site = replace(
+        site,
+        tree=Tree.build([-1], [500.0], [0]),
+        domains=("root",),
+        leaves=("n1/gpu",),
+        clocked=np.ones(1, bool),
+        **{name: getattr(site, name)[:1] for name in ("idle_w", "min_w", "max_w", "fallback_w", "weight")},
+        profile=site.profile[:1],
+        diverse=np.ones(1, bool),
+        ramp_up_w_per_s=site.ramp_up_w_per_s[:1],
+        ramp_down_w_per_s=site.ramp_down_w_per_s[:1],
+    )
+    slots = tuple(Slot("n1", "d", name) for name in ("cap", "clock", "charge"))
+    wiring = Wiring(slots, np.array([0]), np.array([1]), np.array([2e9]), {0: 2})
+    holdings, field = Holdings(slots), _Board()
+    commands = Commands(field, "lab", holdings, _Lead(), lease_s=15.0, by="test")
+    return site, field, Dispatch(site, wiring, holdings, commands, 15.0)
+
+
+def _plan(site: Site, dispatch: Dispatch, cap_w: float, clock: float, charge_w: float) -> None:
+    cap, room = np.array([cap_w]), site.tree.limit_w - charge_w
+    plan = Plan(0.0, cap, np.array([clock]), {0: charge_w}, room, cap, np.zeros(1), "optimal")
+    may_w, yes = dispatch.may_w(), dispatch.answers()
+    seen = Snapshot(0.0, may_w, yes, yes, may_w, may_w, np.array([np.nan]), site.tree.limit_w)
+    dispatch.carry_out(seen, plan, time.monotonic() + 0.01)
+    dispatch.follow(dispatch.commands._fleet, time.monotonic())
+
+
+def test_clocks_and_batteries_are_told_with_the_caps(board: tuple[Site, _Board, Dispatch]) -> None:
+    site, field, dispatch = board
+    _plan(site, dispatch, 400.0, 1.0, 0.0)
+    assert field.order == [], "nobody is told anything before it has been asked"
+    _plan(site, dispatch, 300.0, 0.5, 0.0)
+    assert field.order == ["cap 300", "clock 1e+09", "charge 0"]
+    assert dispatch.charge_w() == {0: 0.0}
+    field.order.clear()
+    _plan(site, dispatch, 300.0, 1.0, 150.0)
+    assert field.order == ["clock 2e+09", "charge 150"]
+    field.order.clear()
+    _plan(site, dispatch, 400.0, 1.0, -50.0)
+    assert field.order == ["charge -50", "cap 400"], "what rises waits for the battery"
+
+
+def test_a_cap_does_not_rise_on_a_battery_that_does_not_obey(board: tuple[Site, _Board, Dispatch]) -> None:
+    site, field, dispatch = board
+    _plan(site, dispatch, 400.0, 1.0, 0.0)
+    _plan(site, dispatch, 300.0, 1.0, 200.0)
+    assert field.holds == {"cap": 300.0, "clock": 2e9, "charge": 200.0}
+    field.stuck.add("charge")
+    _plan(site, dispatch, 400.0, 1.0, 0.0)
+    assert field.holds["cap"] == 300.0, "the battery takes 200 W of the 500 W still"
