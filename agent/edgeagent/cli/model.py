@@ -60,7 +60,7 @@ def _summary(file: Path, found: Portrait) -> dict[str, Any]:
         "bytes": file.stat().st_size,
         "runtime": found.loaded.summary,
         "operators": dict(Counter(found.loaded.operators).most_common()),
-        "options": found.place._asdict() if found.place else None,
+        "options": [place._asdict() for place in found.places],
         "latency_s": latencies_s[len(latencies_s) // 2] if latencies_s else None,
         "latency_p99_s": latencies_s[len(latencies_s) * 99 // 100] if latencies_s else None,
         "resident_bytes": found.resident_bytes or None,
@@ -71,13 +71,15 @@ def _lines(file: Path, found: Portrait) -> list[str]:
     told = _summary(file, found)
     operators = ", ".join(f"{count} {name}" for name, count in told["operators"].items())
     lines = [f"{told['bytes']:,} bytes, run by {told['runtime']}; operators: {operators or 'not told'}"]
-    if found.place is None:
+    if not found.places:
         return [
             *lines,
             "The driver gives a model one input of floats, (1, window, inputs) or (1, inputs): not this.",
         ]
-    layout, window, inputs = found.place
-    lines.append(f'In agent.toml: {inputs} inputs, window = {window}, layout = "{layout}".')
+    fitting = [
+        f'{inputs} inputs, window = {window}, layout = "{layout}"' for layout, window, inputs in found.places
+    ]
+    lines.append(f"In agent.toml: {'; or '.join(fitting)}.")
     if told["latency_s"]:
         lines.append(
             f"An inference takes {1e3 * told['latency_s']:.2f} ms here, 1 of 100 more than "

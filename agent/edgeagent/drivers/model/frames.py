@@ -15,6 +15,9 @@ HEADER: Final = struct.Struct("<IBI")
 #: A damaged process may send anything: more than this is no frame.
 BODY_MAX: Final = 1 << 24
 
+#: So many numbers a window has at most.
+VALUES_MAX: Final = BODY_MAX // 8
+
 
 class Kind(IntEnum):
     """What a frame says; to the process first, then from it."""

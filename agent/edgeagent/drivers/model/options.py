@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edgeagent.drivers.model.frames import VALUES_MAX
 from edgeagent.drivers.virtual.units import UnitError, describe, parse_unit
 from edgeagent_sdk.channel import Channel
 from edgeagent_sdk.config import ConfigError, Problem
@@ -140,6 +141,9 @@ class ModelOptions(Options, kw_only=True):
             elif parts[1] not in QUANTITIES:
                 hint = nearest(parts[1], list(QUANTITIES))
                 problems.append(("inputs", f"{name!r}: unknown quantity {parts[1]!r}; {hint}"))
+        if (values := self.window * len(self.inputs)) > VALUES_MAX:
+            words = f"{self.window} samples of {len(self.inputs)} inputs are {values:,} numbers"
+            problems.append(("window", f"{words}; a model is given {VALUES_MAX:,} at most"))
         if len(set(self.inputs)) < len(self.inputs):
             problems.append(("inputs", "names a channel twice"))
         known = [*self.inputs, *(name.split("/")[1] for name in self.inputs if name.count("/") == 2)]

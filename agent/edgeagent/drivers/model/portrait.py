@@ -35,13 +35,13 @@ class Portrait(NamedTuple):
     """A model file.
 
     Args:
-        place: None where no layout of the driver fits.
+        places: by which layouts it can be fed; none where none fits.
         latencies_s: from the request to the answer, as the driver would see them, sorted.
         resident_bytes: of its process after those.
     """
 
     loaded: Loaded
-    place: Place | None
+    places: Sequence[Place]
     latencies_s: Sequence[float] = ()
     resident_bytes: int = 0
 
@@ -55,12 +55,13 @@ def portrait(path: Path) -> Portrait:
     modelfile.check(path, 0.0)
     loaded, process = _load(path, None)
     process.kill()
-    place = _place(loaded)
-    if place is None:
-        return Portrait(loaded, None)
-    _, process = _load(path, place)
+    places = _places(loaded)
+    if not places:
+        return Portrait(loaded, places)
+    _, process = _load(path, places[0])
     try:
-        return Portrait(loaded, place, sorted(_latencies_s(process, place)), _resident_bytes(process.pid))
+        latencies_s = sorted(_latencies_s(process, places[0]))
+        return Portrait(loaded, places, latencies_s, _resident_bytes(process.pid))
     finally:
         process.kill()
 
@@ -87,17 +88,17 @@ def _load(path: Path, place: Place | None) -> tuple[Loaded, Process]:
     return loaded, process
 
 
-def _place(loaded: Loaded) -> Place | None:
-    """What fits the one input; a size that it leaves open is 1."""
+def _places(loaded: Loaded) -> list[Place]:
+    """What fits the one input; a size that it leaves open is 1. Which of two is time, no shape tells."""
     if len(loaded.inputs) != 1 or not loaded.inputs[0].dtype.startswith("float"):
-        return None
+        return []
     match [1 if size == OPEN else size for size in loaded.inputs[0].shape]:
-        case [1, window, inputs]:
-            return Place("window-channels", window, inputs)
+        case [1, first, second]:
+            return [Place("window-channels", first, second), Place("channels-window", second, first)]
         case [1, inputs]:
-            return Place("flat", 1, inputs)
+            return [Place("flat", 1, inputs)]
         case _:
-            return None
+            return []
 
 
 def _latencies_s(process: Process, place: Place) -> list[float]:

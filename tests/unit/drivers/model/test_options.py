@@ -46,6 +46,11 @@ def test_good_ones(keys: dict[str, Any]) -> None:
         ({"inputs": ["gpu*/power/board"]}, "inputs", "of one channel"),
         ({"inputs": ["gpu0/pwer/board"]}, "inputs", "did you mean 'power'?"),
         ({"inputs": ["a/power/b", "a/power/b"]}, "inputs", "names a channel twice"),
+        (
+            {"window": 65536, "inputs": [f"a/power/b{i}" for i in range(33)]},
+            "window",
+            "65536 samples of 33 inputs are 2,162,688 numbers; a model is given 2,097,152 at most",
+        ),
         ({"scaling": {"voltage": [0, 1]}}, "scaling", "'voltage' is no input"),
         ({"scaling": {"power": [0, 0]}}, "scaling", "the scale not 0"),
         ({"outputs": None}, "outputs", "is missing"),

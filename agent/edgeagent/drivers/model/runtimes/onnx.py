@@ -27,7 +27,10 @@ _PREFIX: Final = re.compile(
     r"|\S+\.cc:\d+ \S+(?: \[with.*?\])? ?"
 )
 
-#: How it tells that it got none.
+#: How it tells of a file that is something else.
+_NO_MODEL: Final = "Protobuf parsing failed"
+
+#: How it tells that it got no memory.
 _NO_MEMORY: Final = "std::bad_alloc"
 
 _ERRORS_ONLY: Final = 3
@@ -51,7 +54,8 @@ class OnnxModel:
         except Exception as error:
             if _NO_MEMORY in str(error):
                 raise MemoryError from None
-            raise Refusal(_PREFIX.sub("", str(error)) or type(error).__name__) from None
+            reason = _PREFIX.sub("", str(error)) or type(error).__name__
+            raise Refusal(f"is no ONNX model: {reason}" if _NO_MODEL in reason else reason) from None
         release_code()  # each session touches all of onnxruntime anew, and a built-in model makes many
         self._path = model if isinstance(model, str) else None
         self._summary = f"onnxruntime {ort.__version__}"
