@@ -317,7 +317,8 @@ class EdgeGovernor:
             if domain.heat.now_c is not None:
                 if self._turn(d):
                     reach = domain.heat.after(limits.FAR_S)
-                    self._forecasts_c[d] = reach.at(laid_out[d].mean_w[choice[d]], mean_w)
+                    own_w = laid_out[d].mean_w[choice[d]] / laid_out[d].weight
+                    self._forecasts_c[d] = reach.at(own_w, mean_w)
                 numbers[f"{domain.name}.temperature_c"] = self._forecasts_c[d]
         clocks_hz = tuple(domain.opps_hz[k] for domain, k in zip(self._domains, choice, strict=True))
         return Decision(clocks_hz, why, numbers)

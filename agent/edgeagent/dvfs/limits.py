@@ -82,7 +82,7 @@ def temperatures(
     paths = [(domain.name, domain.heat, domain.limit_c, d) for d, domain in enumerate(domains)]
     paths += [(name, heat, limit_c, -1) for name, (heat, limit_c) in places.items()]
     for name, heat, limit_c, d in paths:
-        own_w = most_w[d] if d >= 0 else 0.0
+        own_w = most_w[d] / options[d].weight if d >= 0 else 0.0
         if limit_c == inf:
             continue
         if heat.now_c is None:
@@ -99,7 +99,7 @@ def _temperature(
 ) -> Limit:
     terms = [[reach.whole * w for w in option.mean_w] for option in options]
     if d >= 0:
-        terms[d] = [(reach.whole + reach.own) * w for w in options[d].mean_w]
+        terms[d] = [(reach.whole + reach.own / options[d].weight) * w for w in options[d].mean_w]
     return Limit(f"temperature of {name}", terms, room_c - reach.still_c - reach.whole * rest_w)
 
 

@@ -21,11 +21,13 @@ class Options(NamedTuple):
         cost_w: until the next decision, less what the work done meanwhile is worth.
         mean_w: what is expected.
         most_w: with all the work that may come.
+        weight: watts of the machine for one that the domain's own meter shows.
     """
 
     cost_w: list[float]
     mean_w: list[float]
     most_w: list[float]
+    weight: float = 1.0
 
 
 class Work(NamedTuple):
@@ -75,7 +77,7 @@ def options(domain: DomainModel, curves: Curves, works: Sequence[Work], tick_s: 
             share, steady = _share(per_s * unit_s), _share(w.rate_per_s * unit_s)
             expected = share if share > steady else steady
             now[k] += per * share
-            mean[k] += per * expected
+            mean[k] += per * steady
             most[k] += per * (expected if coming >= 1.0 else 1.0)
             worth_w[k] += worth_j * share / unit_s
     drawn_w = [
@@ -84,7 +86,7 @@ def options(domain: DomainModel, curves: Curves, works: Sequence[Work], tick_s: 
     ]
     sure = [1.0 if seen else _UNSEEN for seen in curves.seen]
     cost_w = [w - weight * worth for w, worth in zip(drawn_w[0], worth_w, strict=True)]
-    return Options(cost_w, drawn_w[1], list(map(mul, drawn_w[2], sure)))
+    return Options(cost_w, drawn_w[1], list(map(mul, drawn_w[2], sure)), weight)
 
 
 def _share(value: float) -> float:
