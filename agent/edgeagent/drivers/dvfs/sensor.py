@@ -206,8 +206,11 @@ class DvfsSensor(Sensor):
 
     def _observe(self, now_s: float) -> Observation:
         sessions = self.host.hints() if self.host.hints else ()
-        told = tuple(on_domains(session, (d.place for d in self._domains)) for session in sessions)
+        here = [domain.place for domain in self._domains]
+        told = tuple(on_domains(session, here) for session in sessions)
         self._workloads.take(told, now_s)
+        for words in self._workloads.strays(sessions, here):
+            self._news.append(Occurrence("domain-unknown", words, Severity.WARNING))
         watts = [source.latest()[0] for source in self._power]
         known = [value for value in watts if not isinstance(value, Fault)]
         return Observation(

@@ -14,6 +14,9 @@ from edgeagent_sdk.governor import Session
 #: The quantile of latency is that of so many units.
 _UNITS = 1000
 
+#: Of so many sessions it is told that they name no domain of ours; others may send what they like.
+_STRAYS = 64
+
 #: A session that has not been heard of for so long is forgotten.
 _SILENT_S = 600.0
 
@@ -67,6 +70,7 @@ class Workloads:
     def __init__(self) -> None:
         self.units = self.misses = 0
         self._workloads: dict[str, Workload] = {}
+        self._strays: set[str] = set()
 
     def take(self, sessions: Iterable[Session], now_s: float) -> None:
         """What was told since the last time."""
@@ -79,6 +83,18 @@ class Workloads:
         silent = [name for name, each in self._workloads.items() if each.heard_s < now_s - _SILENT_S]
         for name in silent:
             del self._workloads[name]
+
+    def strays(self, sessions: Iterable[Session], places: Iterable[Place]) -> list[str]:
+        """What those name, in words and once each, that name a domain which there is not."""
+        known = [place.name for place in places]
+        words = []
+        for name, domains in ((session.name, session.domains) for session in sessions):
+            if name in self._strays or len(self._strays) >= _STRAYS or set(domains) <= set(known):
+                continue
+            self._strays.add(name)
+            unknown = ", ".join(domain for domain in domains if domain not in known)
+            words.append(f"the workload {name} names {unknown}; the domains here are {', '.join(known)}")
+        return words
 
     def get(self, name: str) -> Workload | None:
         """One of them, if it has been heard of lately."""

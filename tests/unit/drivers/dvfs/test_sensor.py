@@ -22,6 +22,7 @@ from edgeagent_sdk.conformance import Bench, DriverConformance
 from edgeagent_sdk.driver import ActuatorInfo, Driven, Host, Occurrence, Sensor
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.governor import Decision, Machine, Observation, Session, Unit
+from edgeagent_sdk.messages import Severity
 from tests.governors import Careful
 from tests.unit.drivers.trees import build
 
@@ -396,6 +397,19 @@ def test_sessions_are_counted_and_found_on_their_domains(tmp_path: Path) -> None
     camera, batch = made.explain()["sessions"]
     assert (camera["units"], camera["misses"], camera["latency_s"]) == (4, 1, 0.03)
     assert batch["latency_s"] is None
+
+
+def test_a_workload_that_names_no_domain_of_ours_is_told_of_once() -> None:
+    told = [Session("camera", ("policy0", "big"), 0.03), Session("batch", ("policy4",), 1.0)]
+    made = opened(two_clusters(), hints=lambda: tuple(told))
+    made.read()
+    made.read()
+    [event] = news(made)
+    assert (event.kind, event.severity) == ("domain-unknown", Severity.WARNING)
+    assert event.message == "the workload camera names big; the domains here are policy0, policy4"
+    told += [Session(f"flood-{i}", ("x",), 1.0) for i in range(500)]
+    made.read()
+    assert len(news(made)) < 100
 
 
 def test_what_was_learned_is_kept_for_the_same_machine(
