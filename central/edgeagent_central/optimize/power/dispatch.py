@@ -1,7 +1,8 @@
 """A plan carried out: what falls is told first; what rises, once the falls that make room are confirmed.
 
-Only what changes is told, and what would run out. A small fall may wait where the domains above have room for
-it. Nodes that do not answer are asked what they hold, and told nothing until they do.
+Only what changes is told, and what would run out. Falls that a limit asks for are told at once, all of them; of
+what moves power from one leaf to another, the largest. Nodes that do not answer are asked what they hold, and
+told nothing until they do.
 """
 
 from __future__ import annotations
@@ -27,8 +28,12 @@ from edgeagent_sdk.names import Identity
 #: Caps are told in such steps, which RAPL and its like can hold exactly.
 _GRAIN_W: Final = 0.125
 
-#: A change smaller than this share of a leaf's range can wait.
+#: A change that no limit asks for, and that is smaller than this share of a leaf's range, can wait.
 _STIR: Final = 0.005
+
+#: Of such changes no more are told in one turn than this share of the leaves, or so many.
+_CHANGES: Final = 0.1
+_CHANGES_MIN: Final = 100
 
 #: A lease is renewed when so much of it is over.
 _RENEW: Final = 1 / 3
@@ -56,6 +61,7 @@ class Dispatch:
         self._site, self._wiring, self._holdings = site, wiring, holdings
         self.commands = commands
         self._lease_s = lease_s
+        self._slots = {Identity(site.name, name): slots for name, slots in holdings.of_node.items()}
         self._boots: dict[str, tuple[Status, str]] = {}
         self._asked_s = dict.fromkeys(holdings.of_node, -np.inf)
         #: How often a node that does not answer has been asked.
@@ -71,12 +77,11 @@ class Dispatch:
         for _ in self._holdings.lost(at_s):
             pass
         nodes = fleet.nodes()
-        for name, slots in self._holdings.of_node.items():
-            known = nodes.get(Identity(self._site.name, name))
+        for identity, slots in self._slots.items():
+            known, name = nodes.get(identity), identity.node
             if known is None or known.state is None:
                 continue
-            now = known.state.status, known.state.boot
-            before = self._boots.get(name)
+            now, before = (known.state.status, known.state.boot), self._boots.get(name)
             if before and now[1] != before[1]:
                 self._holdings.forget(slots)
             if now[0] is Status.OFFLINE:
@@ -112,12 +117,8 @@ class Dispatch:
 
     def troubles(self) -> dict[str, str]:
         """Who does not obey, and why."""
-        silent = {
-            name: "does not answer; room is kept for the most that it may draw"
-            for name, slots in self._holdings.of_node.items()
-            if not self._holdings.answers[slots].all()
-        }
-        asked = {name: why for name, why in silent.items() if self._asked[name] > 1}
+        why = "does not answer; room is kept for the most that it may draw"
+        asked = {name: why for name in self._holdings.silent() if self._asked[name] > 1}
         refused = {"/".join(self._holdings.slots[slot]): why for slot, why in self._holdings.refused.items()}
         return asked | refused
 
@@ -157,24 +158,21 @@ class Dispatch:
 
     def _ask_silent(self) -> None:
         now_s = time.monotonic()
-        due = []
-        for name, slots in self._holdings.of_node.items():
-            if self._holdings.answers[slots].all():
-                self._asked.pop(name, None)
-            elif now_s - self._asked_s[name] > _ASK_S:
-                due.append(name)
+        silent = self._holdings.silent()
+        due = [name for name in silent if now_s - self._asked_s[name] > _ASK_S]
         self._asked_s |= dict.fromkeys(due, now_s)
+        self._asked = Counter({name: self._asked[name] for name in silent})
         self._asked.update(due)
         self.commands.ask(due)
 
     def _fall(self, plan: Plan) -> Indices:
         """Tell what falls, and what must be renewed; the slots of what falls."""
-        site, may_w = self._site, self.may_w()
+        may_w = self.may_w()
         held = self.answers() & ~self._free
         aim_w = self._grained(plan.cap_w)
         fall = held & falls(may_w, aim_w)
-        small = fall & (may_w - aim_w < _STIR * (site.max_w - site.min_w))
-        fall &= ~small | self._crowded(plan, np.where(small, may_w, np.minimum(aim_w, may_w)))
+        must = fall & self._crowded(plan, may_w)
+        fall = must | self._worth_it(fall & ~must, may_w - aim_w)
         renew = held & self._due(self._wiring.cap)
         for leaf in np.flatnonzero(fall | renew).tolist():
             wanted_w = aim_w[leaf] if fall[leaf] else may_w[leaf]
@@ -209,7 +207,7 @@ class Dispatch:
         limit_w = plan.limit_w - self._late_batteries(plan)
         aim = plan._replace(cap_w=self._grained(plan.cap_w), limit_w=limit_w)
         raised_w = np.maximum(self._grained(rises(site, aim, may_w, confirmed)), may_w)
-        rise = confirmed & (raised_w - may_w > _STIR * (site.max_w - site.min_w))
+        rise = self._worth_it(confirmed, raised_w - may_w)
         for leaf in np.flatnonzero(rise).tolist():
             self.commands.cap(int(cap[leaf]), float(raised_w[leaf]))
         if settled:
@@ -265,13 +263,22 @@ class Dispatch:
         grained_w: Array = np.maximum(np.floor(cap_w / _GRAIN_W) * _GRAIN_W, self._site.min_w)
         return grained_w
 
-    def _crowded(self, plan: Plan, kept_w: Array) -> Flags:
-        """Which leaves stand below a domain that could not bear small falls left out; shape (n,)."""
+    def _crowded(self, plan: Plan, may_w: Array) -> Flags:
+        """Which leaves stand below a domain that carries more than it may, or could; shape (n,)."""
         tree = self._site.tree
-        planned_w = np.where(self._site.diverse, tree.load_w(plan.drawn_w), tree.load_w(plan.cap_w))
-        more_w = tree.load_w(np.maximum(kept_w - plan.cap_w, 0.0))
-        crowded = planned_w + more_w > plan.limit_w
+        now_w, late_w = tree.load_w(may_w), tree.load_w(np.maximum(may_w - plan.cap_w, 0.0))
+        carried_w = np.where(self._site.diverse, tree.load_w(plan.drawn_w) + late_w, now_w)
+        crowded = carried_w > plan.limit_w
         for domain in range(1, len(crowded)):
             crowded[domain] |= crowded[tree.parent[domain]]
         of_leaf: Flags = crowded[tree.domain]
         return of_leaf
+
+    def _worth_it(self, who: Flags, change_w: Array) -> Flags:
+        """Of changes that no limit asks for, those that are not small; the largest, if they are many."""
+        share = np.where(who, change_w / np.maximum(self._site.max_w - self._site.min_w, 1e-9), 0.0)
+        worth: Flags = share > _STIR
+        most = max(_CHANGES_MIN, int(_CHANGES * len(share)))
+        if np.count_nonzero(worth) > most:
+            worth &= share >= np.partition(share, -most)[-most]
+        return worth

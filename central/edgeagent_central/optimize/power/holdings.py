@@ -59,6 +59,9 @@ class Holdings:
         self.of_node: dict[str, list[int]] = {}
         for slot, where in enumerate(slots):
             self.of_node.setdefault(where.node, []).append(slot)
+        self._nodes = list(self.of_node)
+        places = {node: place for place, node in enumerate(self._nodes)}
+        self._node: Indices = np.array([places[where.node] for where in slots], np.intp)
 
     @property
     def may(self) -> Array:
@@ -121,6 +124,10 @@ class Holdings:
                 self.answers[slot] = False
                 self._replace(slot, {n: each for n, each in commands.items() if at_s - each[1] <= REPLY_S})
                 yield slot
+
+    def silent(self) -> list[str]:
+        """The nodes of those that do not answer."""
+        return [self._nodes[place] for place in np.unique(self._node[~self.answers]).tolist()]
 
     def silence(self, slots: Sequence[int]) -> None:
         """Their node is known to be away."""
