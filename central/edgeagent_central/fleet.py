@@ -100,17 +100,18 @@ class Node:
     rate: Rate = field(default_factory=Rate)
     seen: dict[str, Seen] = field(default_factory=dict)
     latest: dict[bytes, tuple[float, int]] = field(default_factory=dict)
-    _of_quantity: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict)
-    _sorted: int = 0
+    _of_quantity: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict, init=False)
+    _sorted: int = field(default=0, init=False)
 
     def series(self, quantity: str) -> list[tuple[str, bytes]]:
         """Its series of a quantity, as text and as keys of `latest`."""
         if self._sorted != len(self.latest):  # series come, and never go
             self._of_quantity, self._sorted = {}, len(self.latest)
-            for head in self.latest:
-                text = head.decode()
-                self._of_quantity.setdefault(text.partition(",")[0], []).append((text, head))
-        return self._of_quantity.get(quantity, [])
+        if quantity not in self._of_quantity:
+            begin = f"{quantity},".encode()
+            heads = [head for head in self.latest if head.startswith(begin)]
+            self._of_quantity[quantity] = [(head.decode(), head) for head in heads]
+        return self._of_quantity[quantity]
 
     def rival_of(self, instance: str) -> bool:
         """Whether another installation than `instance` is online under this name."""

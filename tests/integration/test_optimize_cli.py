@@ -115,3 +115,17 @@ def test_the_commands_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "command", ["['topology', 'show', 'site.toml']", "['optimize', 'power', '--topology', 'x']"]
+)
+def test_a_missing_package_is_told_with_its_remedy(tmp_path: Path, command: str) -> None:
+    code = (
+        "import sys; sys.modules['numpy'] = None; "
+        f"sys.argv = ['edgeagent', *{command}]; "
+        "from edgeagent.cli.main import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "numpy" in done.stderr and "pip install 'edgeagent[optimize]'" in done.stderr

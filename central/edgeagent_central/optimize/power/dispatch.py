@@ -1,8 +1,8 @@
 """A plan carried out: what falls is told first; what rises, once the falls that make room are confirmed.
 
-Only what changes is told, and what would run out. Falls that a limit asks for are told at once, all of them; of
-what moves power from one leaf to another, the largest. Nodes that do not answer are asked what they hold, and
-told nothing until they do.
+Only what changes is told, and what would run out. Falls that a limit asks for are told at once, all of them;
+of what moves power from one leaf to another, the largest. Nodes that do not answer are asked what they hold,
+and told nothing until they do.
 """
 
 from __future__ import annotations
