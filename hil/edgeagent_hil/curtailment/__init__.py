@@ -1,1 +1,1 @@
-"""The live proof of a curtailment: agents, broker, aggregator and optimizer as processes, around a twin site."""
+"""The live proof of a curtailment: real programs, each a process of its own, around a twin site."""

@@ -10,11 +10,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from edgeagent_hil.curtailment import judge, plot as picture
-from edgeagent_hil.curtailment.course import LESS, Course
+from edgeagent_hil.curtailment import judge
+from edgeagent_hil.curtailment import plot as picture
+from edgeagent_hil.curtailment.course import LESS, VICTIMS, Course
 from edgeagent_hil.curtailment.plant import plant
 from edgeagent_sdk.cli import fail, show
 from edgeagent_sdk.errors import EdgeError
+from edgeagent_sdk.plugins import nearest
 
 _COLUMNS: Final = (
     "phase", "lasted_s", "settled_s", "limit_kw", "to_limit_s", "mean_kw", "highest_kw", "seconds_above",
@@ -25,11 +27,17 @@ _COLUMNS: Final = (
 def curtailment(
     agents: Annotated[int, typer.Option(min=1, max=200, help="Servers, each with an agent of its own.")] = 32,
     phase: Annotated[
-        float, typer.Option(metavar="SECONDS", min=5.0, help="Each phase lasts so long once it has settled.")
+        float, typer.Option(metavar="SECONDS", min=2.0, help="Each phase lasts so long once it has settled.")
     ] = 45.0,
     lease: Annotated[
         float, typer.Option(metavar="SECONDS", min=5.0, help="How long caps hold unless they are renewed.")
     ] = 15.0,
+    kill: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHO", help="Kill the optimizer or the broker; again for both.", show_default="both"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds, equal servers and equal work.")] = 0,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the run.")] = None,
     state_dir: Annotated[
@@ -44,9 +52,19 @@ def curtailment(
     power limits obey. What is drawn is measured in the twin. Fails if the order is not obeyed in 10 s, or
     any second after that is above what may be drawn.
     """
+    for victim in set(kill or ()) - set(VICTIMS):
+        fail(f"--kill {victim}: {nearest(victim, list(VICTIMS))}")
     with ExitStack() as stack:
         home = _home(state_dir, stack)
-        course = Course(plant(agents, seed), home, seed=seed, lease_s=lease, phase_s=phase, say=_say)
+        course = Course(
+            plant(agents, seed),
+            home,
+            seed=seed,
+            lease_s=lease,
+            phase_s=phase,
+            victims=kill or VICTIMS,
+            say=_say,
+        )
         trouble = ""
         try:
             course.run()

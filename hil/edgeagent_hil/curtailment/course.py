@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,9 @@ from edgeagent_hil.exposed import Runner
 
 #: How much less the order asks for.
 LESS: Final = 0.25
+
+#: Who can be killed under the order, in this order.
+VICTIMS: Final = ("optimizer", "broker")
 
 #: The contract is for so much of what all servers draw at full load, so that caps bind.
 _CONTRACT: Final = 0.85
@@ -38,6 +41,7 @@ class Course:
     Args:
         lease_s: how long caps hold unless they are renewed.
         phase_s: how long each phase lasts once what it waits for has come.
+        victims: who is killed under the order, out of `VICTIMS`.
         say: takes a line for people.
 
     Attributes:
@@ -52,11 +56,13 @@ class Course:
         seed: int,
         lease_s: float,
         phase_s: float,
+        victims: Collection[str] = VICTIMS,
         say: Callable[[str], None],
     ) -> None:
         self.contract_w = _CONTRACT * float(plant.peak_w.sum())
         self._plant, self._home, self._seed = plant, home, seed
         self._lease_s, self._phase_s, self._say = lease_s, phase_s, say
+        self._victims = victims
         self._recorder = Recorder(plant.most_w)
         self._phases: list[Phase] = []
         self._baseline_w: tuple[float, float] | None = None
@@ -64,9 +70,7 @@ class Course:
 
     def record(self) -> Record:
         """What has happened so far."""
-        seconds = self._recorder.seconds
-        until_s = seconds[-1].at_s + 1.0 if seconds else 0.0
-        return Record(self._phases, seconds, until_s, self._baseline_w)
+        return Record(self._phases, self._recorder.seconds, self._baseline_w)
 
     @property
     def behind_s(self) -> float:
@@ -101,17 +105,16 @@ class Course:
             self._wait(lambda: self._beyond(target_w), "the caps fit the order")
             self._hold(begun)
 
-            optimizer.kill()
-            self._phase("optimizer killed", target_w, self._not_fallen)
-            optimizer.start()
-            self._phase("optimizer back", target_w, self._not_risen)
-            broker.kill()
-            self._phase("broker killed", target_w, self._not_fallen)
-            broker.start()
-            self._phase("broker back", target_w, self._not_risen)
+            for victim in (process for process in (optimizer, broker) if process.name in self._victims):
+                victim.kill()
+                self._phase(f"{victim.name} killed", target_w, self._not_fallen)
+                victim.start()
+                self._phase(f"{victim.name} back", target_w, self._not_risen)
 
+            over = self._phase_begins("order over", self.contract_w)
             stage.optimizer.cancel(order)
-            self._phase("order over", self.contract_w, lambda: self._below(target_w))
+            self._wait(lambda: self._below(target_w), "more is drawn again")
+            self._hold(over)
 
     @contextmanager
     def _twin(self) -> Iterator[Runner]:
@@ -131,7 +134,7 @@ class Course:
     def _phase_begins(self, name: str, limit_w: float, *, new: bool = False) -> Phase:
         phase = Phase(name, self._runner.state.time_s, limit_w, new)
         self._phases.append(phase)
-        self._say(f"{name}")
+        self._say(name)
         return phase
 
     def _hold(self, phase: Phase) -> None:

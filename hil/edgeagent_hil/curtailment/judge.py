@@ -37,25 +37,24 @@ class Record:
     """A run.
 
     Attributes:
-        until_s: its end, by the twin's clock.
         baseline_w: what the optimizer reckoned the order from, and what the twin drew in that time; None
             before the order.
     """
 
     phases: Sequence[Phase]
     seconds: Sequence[Second]
-    until_s: float
     baseline_w: tuple[float, float] | None = None
 
 
 def rows(record: Record) -> Iterator[dict[str, Any]]:
     """A row for each phase."""
-    ends_s = [phase.from_s for phase in record.phases[1:]] + [record.until_s]
-    for phase, end_s in zip(record.phases, ends_s, strict=True):
-        # A second that began before the phase is the one before's.
-        drawn = [second for second in record.seconds if phase.from_s <= second.at_s < end_s]
-        if drawn:
-            yield _row(phase, drawn)
+    drawn: dict[int, list[Second]] = {}
+    for second in record.seconds:
+        begun = [number for number, phase in enumerate(record.phases) if phase.from_s < second.at_s + 1.0]
+        if begun:
+            drawn.setdefault(_phase_of(second, record.phases[: begun[-1] + 1]), []).append(second)
+    for number, seconds in drawn.items():
+        yield _row(record.phases[number], seconds)
 
 
 def failures(record: Record) -> list[str]:
@@ -64,21 +63,34 @@ def failures(record: Record) -> list[str]:
     for row in rows(record):
         if row["seconds_above"]:
             found.append(
-                f"{row['phase']}: {row['seconds_above']} s above {row['limit_kw']:.2f} kW, "
+                f"{row['phase']}: {row['seconds_above']} s above {row['limit_kw']:.4g} kW, "
                 f"at worst by {row['worst_above_w']:.0f} W"
             )
         if row["to_limit_s"] is None or row["to_limit_s"] > REACH_S:
             took = "not at all" if row["to_limit_s"] is None else f"after {row['to_limit_s']:.0f} s"
             found.append(
-                f"{row['phase']}: {row['limit_kw']:.2f} kW were reached {took}, not in {REACH_S:g} s"
+                f"{row['phase']}: {row['limit_kw']:.4g} kW were reached {took}, not in {REACH_S:g} s"
             )
     if record.baseline_w:
         reckoned_w, drawn_w = record.baseline_w
         if abs(reckoned_w - drawn_w) > _BASELINE_OFF * drawn_w:
             found.append(
-                f"the order was reckoned from {reckoned_w / 1e3:.2f} kW, where {drawn_w / 1e3:.2f} kW were drawn"
+                f"the order was reckoned from {reckoned_w / 1e3:.4g} kW, "
+                f"where {drawn_w / 1e3:.4g} kW were drawn"
             )
     return found
+
+
+def _phase_of(second: Second, begun: Sequence[Phase]) -> int:
+    """The phase that a second counts in: of two that it is part of, the one that allows more."""
+    last = len(begun) - 1
+    part = [number for number in (last - 1, last) if number >= 0 and _is_part(second, begun, number)]
+    return max(part, key=lambda number: begun[number].limit_w)
+
+
+def _is_part(second: Second, begun: Sequence[Phase], number: int) -> bool:
+    ends_s = begun[number + 1].from_s if number + 1 < len(begun) else second.at_s + 1.0
+    return second.at_s < ends_s
 
 
 def _row(phase: Phase, drawn: Sequence[Second]) -> dict[str, Any]:

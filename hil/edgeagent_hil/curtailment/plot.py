@@ -20,7 +20,7 @@ def draw(record: Record) -> str:
     drawn = [second for second in record.seconds if second.at_s >= record.phases[0].from_s]
     begun_s = record.phases[0].from_s
     canvas = Canvas(_WIDTH, _TOP + _POWER_PX + _GAP + _CAPS_PX + 40)
-    across = Scale(0.0, record.until_s - begun_s, _LEFT, _WIDTH - _RIGHT)
+    across = Scale(0.0, drawn[-1].at_s + 1.0 - begun_s, _LEFT, _WIDTH - _RIGHT)
     highest_kw = max(*(second.power_w for second in drawn), *(phase.limit_w for phase in record.phases)) / 1e3
     power = Scale(0.0, 1.1 * highest_kw, _TOP + _POWER_PX, _TOP)
     bottom = _TOP + _POWER_PX + _GAP + _CAPS_PX
@@ -51,7 +51,7 @@ def _phases(canvas: Canvas, phases: Sequence[Phase], across: Scale, bottom: floa
 
 
 def _steps(record: Record, across: Scale, power: Scale, begun_s: float) -> list[tuple[float, float]]:
-    ends_s = [phase.from_s for phase in record.phases[1:]] + [record.until_s]
+    ends_s = [phase.from_s for phase in record.phases[1:]] + [record.seconds[-1].at_s + 1.0]
     return [
         (across(at_s - begun_s), power(phase.limit_w / 1e3))
         for phase, end_s in zip(record.phases, ends_s, strict=True)
