@@ -13,7 +13,7 @@ from edgeagent_hil.curtailment import files
 from edgeagent_hil.curtailment.loads import BATCH, INFERENCE, TRAINING, Mix, class_of
 from edgeagent_hil.curtailment.plant import Meter, Plant, Recorder, mix, plant
 from edgeagent_hil.exposed import Runner
-from edgeagent_hil.twin import SiteInputs, SiteOutputs, SiteState
+from edgeagent_hil.twin import calm, start, step
 
 
 @pytest.fixture(scope="module")
@@ -44,30 +44,21 @@ def test_the_topology_fits_the_site(site: Plant, tmp_path: Path) -> None:
     assert (known.fallback_w[held] == known.min_w[held]).all(), "the end of a lease never raises a limit"
 
 
-class _Limited:
-    """All packages at one limit."""
-
-    def __init__(self, cap_w: float) -> None:
-        self._cap_w = cap_w
-
-    def steer(self, inputs: SiteInputs) -> SiteInputs:
-        caps_w = np.full_like(inputs.servers.cap_w, self._cap_w)
-        return replace(inputs, servers=replace(inputs.servers, cap_w=caps_w))
-
-    def show(self, state: SiteState, outputs: SiteOutputs) -> None:
-        pass
-
-
 @pytest.mark.parametrize("cap_w", [60.0, 75.0, 100.0, 150.0])
 def test_limits_and_what_is_drawn_beside_them_bound_each_second(site: Plant, cap_w: float) -> None:
-    recorder = Recorder(site.most_w)
-    runner = Runner(site.site, mix(site, 0), [_Limited(cap_w), recorder], speed=0)
-    before_j = runner.state.server_j.sum()
-    runner.run(300.0)
+    recorder, work = Recorder(site.most_w), mix(site, 0)
+    inputs, state = calm(site.site), start(site.site)
+    before_j = state.server_j.sum()
+    for _ in range(1200):
+        caps_w = np.full(site.site.servers.shape, cap_w)
+        servers = replace(inputs.servers, cap_w=caps_w, demand=work.next(0.1))
+        state, outputs = step(site.site, state, recorder.steer(replace(inputs, servers=servers)), 0.1)
+        recorder.show(state, outputs)
     drawn_w = [second.power_w for second in recorder.seconds]
     # RAPL holds an average: out of a quiet time it lets a burst pass, here the start.
     assert max(drawn_w[10:]) <= 2 * 9 * cap_w + site.other_w.sum()
-    assert sum(drawn_w) == pytest.approx(runner.state.server_j.sum() - before_j, rel=0.01)
+    assert sum(drawn_w) == pytest.approx(state.server_j.sum() - before_j)
+    assert len(drawn_w) == 120
     assert recorder.seconds[-1].held == (18 if cap_w < site.most_w else 0)
 
 
