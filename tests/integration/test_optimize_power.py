@@ -64,7 +64,8 @@ def test_the_limit_is_kept_an_order_is_obeyed_and_a_killed_optimizer_leaves_fall
             time.sleep(0.1)
         (report,) = ask(optimizer, "/v1/orders")
         assert report["delivered_share"] > 0.15 and report["baseline_w"] > order["target_w"]
-        assert report["seconds_above"] <= 1
+        # Half a second of RAPL's counter against a plant in steps of a tenth: some per cent of noise.
+        assert report["worst_above_w"] < 0.05 * order["target_w"]
 
         decision = ask(optimizer, "/v1/decisions?count=1")[0]
         assert decision["binding"][0]["domain"] == "root" and decision["binding"][0]["price_per_w"] > 0
