@@ -29,8 +29,8 @@ def show(
     file: Annotated[Path, typer.Argument(help="A model: .onnx or .tflite.")], json: options.Json = False
 ) -> None:
     """Show what a model takes and gives, its operators, and how long an inference takes on this machine."""
-    from edgeagent.drivers.model.options import SUFFIXES
     from edgeagent.drivers.model.portrait import portrait
+    from edgeagent.drivers.model.runtimes import SUFFIXES
 
     if file.suffix.lower() not in SUFFIXES:
         raise EdgeError(f"{file}: a model's name ends in {' or '.join(SUFFIXES)}")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edgeagent.drivers.model.frames import VALUES_MAX
+from edgeagent.drivers.model.runtimes import SUFFIXES
 from edgeagent.drivers.virtual.units import UnitError, describe, parse_unit
 from edgeagent_sdk.channel import Channel
 from edgeagent_sdk.config import ConfigError, Problem
@@ -16,8 +17,6 @@ from edgeagent_sdk.driver import Host, Options
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.plugins import nearest
 from edgeagent_sdk.quantities import QUANTITIES
-
-SUFFIXES = (".onnx", ".tflite")
 
 _CELSIUS = "Cel"
 
