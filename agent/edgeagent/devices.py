@@ -148,9 +148,13 @@ class Devices:
         ]
 
     def explain(self, device: str | None = None) -> dict[str, dict[str, Any]]:
-        """Of every device that decides, or of one: the last decision in numbers and words."""
+        """Of every device that decides, or of one: the last decision, and the `trouble` it is in."""
         chosen = self._samplers() if device is None else [self.sampler(device)]
-        return {s.device: s.sensor.explain() for s in chosen if isinstance(s.sensor, Explaining)}
+        return {
+            s.device: {**s.sensor.explain(), "trouble": s.trouble}
+            for s in chosen
+            if isinstance(s.sensor, Explaining)
+        }
 
     def sources(self) -> dict[str, Sampler | None]:
         """Every device that runs or is to run; None for one that has no thread at the moment."""

@@ -66,13 +66,16 @@ def _tell(governors: dict[str, dict[str, Any]], *, as_json: bool) -> None:
         return
     for name, told in governors.items():
         print("\n".join(_head(name, told)))
-        show([_domain_row(told, row) for row in told["domains"]], _DOMAIN_COLUMNS, as_json=False)
+        if told["domains"]:
+            show([_domain_row(told, row) for row in told["domains"]], _DOMAIN_COLUMNS, as_json=False)
         if told["sessions"]:
             show([_session_row(row) for row in told["sessions"]], _SESSION_COLUMNS, as_json=False)
 
 
 def _head(name: str, told: dict[str, Any]) -> Iterator[str]:
-    if told["age_s"] is None:
+    if told["trouble"]:
+        yield f"{name}: governor {told['governor']} does not run: {told['trouble']}"
+    elif told["age_s"] is None:
         yield f"{name}: governor {told['governor']} has not decided anything yet"
     else:
         yield (

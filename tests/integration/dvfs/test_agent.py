@@ -214,6 +214,15 @@ def test_status_of_an_agent_without_a_governor_and_of_none(made: Node) -> None:
     assert "no agent runs on lab/n1" in edgeagent("dvfs", "status", "--config", made.config).mistake
 
 
+def test_status_of_a_governor_that_cannot_begin_says_why(made: Node) -> None:
+    with made.agent(_CAREFUL) as agent:
+        made.configure(_CAREFUL, '[[device.domains]]\nname = "big"\nactuator = "cpu/policy9-max"')
+        agent.signal(signal.SIGHUP)
+        wait_until(lambda: made.told("device-fault", "policy9-max"), "it cannot")
+        shown = edgeagent("dvfs", "status", "--config", made.config).out
+        assert "does not run: domain big: there is no actuator cpu/policy9-max" in " ".join(shown.split())
+
+
 def test_a_configuration_is_checked_line_by_line(made: Node) -> None:
     made.configure("egde")
     words = "device[3].governor: unknown governor 'egde'; did you mean 'edge'?"
