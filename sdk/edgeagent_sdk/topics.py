@@ -9,7 +9,7 @@ from edgeagent_sdk.names import Identity, check_name
 
 PREFIX = "edge"
 VERSION = "v1"
-KINDS = ("data", "describe", "state", "event", "cmd", "reply", "ack", "lease")
+KINDS = ("data", "describe", "state", "event", "cmd", "reply", "ack", "lease", "orders")
 
 
 class Topic(NamedTuple):

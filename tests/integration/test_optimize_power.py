@@ -65,7 +65,7 @@ def test_the_limit_is_kept_an_order_is_obeyed_and_a_killed_optimizer_leaves_fall
         (report,) = ask(optimizer, "/v1/orders")
         assert report["delivered_share"] > 0.15 and report["baseline_w"] > order["target_w"]
         # Half a second of RAPL's counter against a plant in steps of a tenth: some per cent of noise.
-        assert report["worst_above_w"] < 0.05 * order["target_w"]
+        assert report["worst_above_w"] < 0.1 * order["target_w"]
 
         decision = ask(optimizer, "/v1/decisions?count=1")[0]
         assert decision["binding"][0]["domain"] == "root" and decision["binding"][0]["price_per_w"] > 0
@@ -114,10 +114,14 @@ def test_of_two_one_leads_whatever_befalls_it(site: PowerSite) -> None:
         assert not leads(other) and "stands by for" in ask(other, "/healthz")["role"]
         wait_until(lambda: _caps_sum_below(site, _LIMIT_W), "the caps fit", 15)
 
+        order = ask(leader, "/v1/orders", "POST", {"to_w": 300.0, "for_s": 600})
+        wait_until(lambda: [o["id"] for o in ask(other, "/v1/orders")] == [order["id"]], "both know it", 10)
+        wait_until(lambda: _caps_sum_below(site, 300.0), "it is obeyed", 15)
         leader.pause()
         wait_until(lambda: leads(other), "the other takes over from one that is frozen", 30)
         leader.resume()
         assert not leads(leader), "it knows that its time was over"
+        assert _caps_sum_below(site, 300.0)
         watch = _Both([leader, other])
         try:
             time.sleep(2)
@@ -133,8 +137,9 @@ def test_of_two_one_leads_whatever_befalls_it(site: PowerSite) -> None:
         assert watch.twice == 0
         until_s = time.monotonic() + LEASE_S
         while time.monotonic() < until_s:
-            assert _caps_sum_below(site, _LIMIT_W)
+            assert _caps_sum_below(site, 300.0), "also who leads now obeys the order"
             time.sleep(0.1)
+        ask(second, f"/v1/orders/{order['id']}", "DELETE")
         assert second.stop() == 0
 
 
@@ -144,7 +149,7 @@ def test_who_leaves_in_order_is_followed_at_once(site: PowerSite) -> None:
         with site.optimizer("two") as two:
             wait_until(lambda: "stands by" in ask(two, "/healthz")["role"], "it knows the leader", 10)
             assert one.stop() == 0
-            wait_until(lambda: leads(two), "at once", 3)
+            wait_until(lambda: leads(two), "at once", 5)
 
 
 def test_lies_are_not_believed_and_room_is_kept_for_who_does_not_answer(site: PowerSite) -> None:

@@ -254,3 +254,39 @@ def test_a_broker_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
         started.start()
         with Fleet(f"mqtt://127.0.0.1:{port}"):
             pass
+
+
+def test_commands_sent_without_waiting_are_answered_or_forgotten(broker: Service, peer: Session) -> None:
+    waiting: list[Command] = []
+    node = Session(
+        Broker(url=broker.url),
+        "node",
+        on_connect=lambda session: session.subscribe(topic(N1, "cmd", "+")),
+        on_message=lambda message: waiting.append(decode(bytes(message.payload), Command)),
+    )
+    node.connect_or_raise()
+    with Fleet(broker.url) as fleet:
+        futures = [fleet.send("lab", "n1", "set", {"i": i}, qos=i % 2, issued_ns=7) for i in range(10)]
+        wait_until(lambda: len(waiting) == 10, "all orders", 10)
+        assert {command.issued_ns for command in waiting} == {7}
+        for command in waiting[1:]:
+            answer = Reply(id=command.id, outcome=Outcome.APPLIED, time_ns=1, holds=command.body)
+            peer.publish(topic(N1, "reply"), answer.encode())
+        silent = waiting[0].body["i"]
+        for i, future in enumerate(futures):
+            if i != silent:
+                assert future.result(10).holds == {"i": i}
+        assert not futures[silent].done() and len(fleet._replies) == 1
+        futures[silent].cancel()
+        assert not fleet._replies, "nothing is kept of what nobody waits for"
+        late = Reply(id=waiting[0].id, outcome=Outcome.APPLIED, time_ns=1)
+        peer.publish(topic(N1, "reply"), late.encode())
+        assert fleet.trouble == ""
+    node.stop()
+    with Fleet(broker.url) as fleet:
+        broker.kill()
+        wait_until(lambda: "connection lost" in fleet.trouble, "it is told", 5)
+        with pytest.raises(BrokerError, match="not sent"):
+            fleet.send("lab", "n1", "set", qos=0)
+        assert not fleet._replies
+        broker.start()

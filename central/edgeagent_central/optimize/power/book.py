@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from math import inf
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from edgeagent_central.optimize.power.event import Before, Event
-from edgeagent_central.optimize.power.orders import Asked
+from edgeagent_central.optimize.power.orders import Asked, Order
 from edgeagent_sdk.errors import EdgeError
 
 _LOG = logging.getLogger("edgeagent")
@@ -35,11 +36,15 @@ class Book:
         path: the file that they are kept in.
         floor_w: what the site can be held to at least.
 
+    Attributes:
+        changed: called when there is something that others do not know.
+
     Raises:
         EdgeError: the file is there and cannot be read.
     """
 
     def __init__(self, path: Path, floor_w: float) -> None:
+        self.changed: Callable[[], None] = lambda: None
         self._path, self._floor_w = path, floor_w
         self._lock = threading.Lock()
         self._before = Before()
@@ -63,6 +68,7 @@ class Book:
             except OSError as error:
                 del self._events[order.id]
                 raise EdgeError(f"{self._path}: {error.strerror}; the order is not taken") from None
+        self.changed()
         _LOG.info(
             "order %s: to %s", order.id, f"{order.to_w:g} W" if order.by is None else f"-{order.by:.0%}"
         )
@@ -71,27 +77,50 @@ class Book:
     def remove(self, id_: str, now_s: float) -> dict[str, Any] | None:
         """Take an order back; how it stood, or None if there was none."""
         with self._lock:
-            if id_ not in self._events:
+            event = self._events.get(id_)
+            if event is None or event.order.cancelled:
                 return None
-            report = self._events[id_].report(now_s, self._before.mean_w())
-            del self._events[id_]
+            report = event.report(now_s, self._before.mean_w())
+            event.order.cancelled = True
             self._try_to_save(now_s)
+        self.changed()
         return report
+
+    def orders(self) -> list[Order]:
+        """All that are kept."""
+        with self._lock:
+            return [copy(event.order) for event in self._events.values()]
+
+    def merge(self, theirs: Sequence[Order], now_s: float) -> None:
+        """Take over what another knows. Whoever merges what, in whatever order, ends up with the same."""
+        with self._lock:
+            before = [copy(event.order) for event in self._events.values()]
+            for order in theirs:
+                if order.id not in self._events and now_s <= order.over_s + _KEPT_S:
+                    self._events[order.id] = Event(order=order, floor_w=self._floor_w)
+                elif order.id in self._events:
+                    own = self._events[order.id].order
+                    own.cancelled = own.cancelled or order.cancelled
+                    own.baseline_w = order.baseline_w if own.baseline_w is None else own.baseline_w
+            if [event.order for event in self._events.values()] != before:
+                self._try_to_save(now_s)
 
     def reports(self, now_s: float) -> list[dict[str, Any]]:
         """How each stands, the next to begin last."""
         with self._lock:
-            events = sorted(self._events.values(), key=lambda event: event.order.from_s)
+            events = [event for event in self._events.values() if not event.order.cancelled]
+            events.sort(key=lambda event: event.order.from_s)
             return [event.report(now_s, self._before.mean_w()) for event in events]
 
     def measure(self, now_s: float, total_w: float) -> None:
         """A second's measurement of the whole site."""
+        begun = False
         with self._lock:
             active = [e for e in self._events.values() if e.order.phase(now_s) not in ("coming", "over")]
             for event in active:
                 if event.order.baseline_w is None:
                     event.begin(self._before, total_w)
-                    self._saved_s = -inf
+                    self._saved_s, begun = -inf, True
                 event.measure(now_s, total_w)
             if not active:  # what is drawn under an order is no baseline of the next
                 self._before.add(now_s, total_w)
@@ -99,6 +128,8 @@ class Book:
                 del self._events[id_]
             if active and now_s - self._saved_s > _SAVE_S:
                 self._try_to_save(now_s)
+        if begun:
+            self.changed()
 
     def limits_w(self, now_s: float, leads_s: Sequence[float]) -> list[float]:
         """What the site may draw by the orders, now and so many seconds later; infinite where by none."""

@@ -32,6 +32,7 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
         from_s: seconds since 1970, UTC.
         ramp_s: how long the way to the target, and back from it, takes.
         baseline_w: what was drawn before; known once it has begun.
+        cancelled: it was taken back, and is kept so that nobody takes it up again.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
     ramp_s: float = 0.0
     who: str = ""
     baseline_w: float | None = None
+    cancelled: bool = False
 
     @property
     def until_s(self) -> float:
@@ -55,6 +57,8 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def phase(self, at_s: float) -> Phase:
         """Where it stands at a moment."""
+        if self.cancelled:
+            return "over"
         if at_s < self.from_s:
             return "coming"
         if at_s < self.until_s:

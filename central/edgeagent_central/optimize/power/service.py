@@ -27,6 +27,7 @@ from edgeagent_central.optimize.power.live import Live
 from edgeagent_central.optimize.power.optimizer import PowerOptimizer
 from edgeagent_central.optimize.power.orders import Asked
 from edgeagent_central.optimize.power.plan import Plan, Snapshot
+from edgeagent_central.optimize.power.sharing import Sharing
 from edgeagent_central.optimize.power.topology.load import load_topology
 from edgeagent_central.optimize.power.watch import QUANTITIES, Watch
 from edgeagent_central.optimize.power.wiring import wired
@@ -79,6 +80,7 @@ class Service:
         self.book = Book(home / "orders.json", float(site.min_w.sum()))
         self._fleet = Fleet(settings.broker, prefix=settings.prefix)
         self._lead = Leadership(settings.broker, Identity(site.name, NODE), prefix=settings.prefix)
+        self._sharing = Sharing(settings.broker, Identity(site.name, NODE), self.book, prefix=settings.prefix)
         holdings = Holdings(wiring.slots)
         commands = Commands(self._fleet, site.name, holdings, self._lead, lease_s=settings.lease_s, by=NODE)
         dispatch = Dispatch(site, wiring, holdings, commands, settings.lease_s)
@@ -107,6 +109,7 @@ class Service:
     def run(self, ended: threading.Event) -> None:
         """Work until `ended`."""
         self._warm_up()
+        self._sharing.start()
         self._lead.start()
         self._server.start()
         try:
@@ -114,6 +117,7 @@ class Service:
         finally:
             self._live.dispatch.let_go()
             self._lead.stop()
+            self._sharing.stop()
             self._server.stop()
             self._fleet.close()
 

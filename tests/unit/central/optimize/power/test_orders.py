@@ -116,3 +116,21 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         Book(tmp_path / "orders.json", 0.0)
     with pytest.raises(EdgeError, match="the order is not taken"):
         Book(tmp_path / "none" / "orders.json", 0.0).add(Asked(by=0.5, for_s=30), _NOW_S)
+
+
+def test_books_that_hear_of_one_another_end_up_with_the_same(tmp_path: Path) -> None:
+    one, two = Book(tmp_path / "one.json", 0.0), Book(tmp_path / "two.json", 0.0)
+    first = one.add(Asked(by=0.5, for_s=30), _NOW_S)["id"]
+    second = two.add(Asked(to_w=300.0, for_s=60), _NOW_S)["id"]
+    one.measure(_NOW_S, 1000.0)
+    assert one.remove(second, _NOW_S) is None, "it has not heard of it yet"
+    for book, other in ((one, two), (two, one), (one, two)):
+        book.merge(other.orders(), _NOW_S)
+    assert {row["id"] for row in one.reports(_NOW_S)} == {first, second}
+    assert two.limits_w(_NOW_S + 1, (0.0, 40.0)) == [300.0, 300.0]
+    two.remove(second, _NOW_S)
+    two.merge(one.orders(), _NOW_S)
+    assert [row["id"] for row in two.reports(_NOW_S)] == [first], "taken back is taken back"
+    one.merge(two.orders(), _NOW_S)
+    assert one.limits_w(_NOW_S + 1, (0.0,)) == two.limits_w(_NOW_S + 1, (0.0,)) == [500.0]
+    assert Book(tmp_path / "one.json", 0.0).limits_w(_NOW_S + 1, (0.0,)) == [500.0]
