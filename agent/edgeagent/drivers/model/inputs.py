@@ -48,8 +48,13 @@ class Inputs:
             DriverError: there is no such channel.
         """
         deadline_s = time.monotonic() + _PATIENCE_S
-        while missing := [name for name in self._names if not self._readings.find(name)]:
-            if not any(self._readings.waiting(name) for name in missing):
+        missing, readings = list(self._names), self._readings
+        while True:
+            coming = {name for name in missing if readings.waiting(name)}  # before the look: they may open
+            missing = [name for name in missing if not readings.find(name)]
+            if not missing:
+                return
+            if coming.isdisjoint(missing):
                 raise DriverError(f"inputs: there is no channel {missing[0]}", self._hint(missing[0]))
             if time.monotonic() > deadline_s:
                 raise DriverError(f"inputs: {missing[0]} is not there yet", retry_s=_PATIENCE_S)
