@@ -101,7 +101,7 @@ def _tell(record: judge.Record, course: Course, *, as_json: bool) -> None:
         "contract_w": course.contract_w,
         "baseline_w": reckoned_w,
         "baseline_of_twin_w": drawn_w,
-        "behind_s": course.behind_s,
+        "behind_s": record.behind_s,
     }
     if as_json:
         show([facts | {"phases": rows}], (), as_json=True)
@@ -112,7 +112,7 @@ def _tell(record: judge.Record, course: Course, *, as_json: bool) -> None:
             f"The order: {LESS:.0%} less than {reckoned_w / 1e3:.2f} kW "
             f"(in that time the twin drew {drawn_w / 1e3:.2f} kW)."
         )
-    print(f"The twin was at most {course.behind_s:.1f} s behind the clock.")
+    print(f"The twin was at most {record.behind_s:.1f} s behind the clock.")
 
 
 def _say(line: str) -> None:

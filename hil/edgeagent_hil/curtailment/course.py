@@ -70,12 +70,7 @@ class Course:
 
     def record(self) -> Record:
         """What has happened so far."""
-        return Record(self._phases, self._recorder.seconds, self._baseline_w)
-
-    @property
-    def behind_s(self) -> float:
-        """The most that the twin has been behind the clock."""
-        return self._behind_s
+        return Record(self._phases, self._recorder.seconds, self._baseline_w, self._behind_s)
 
     def run(self) -> None:
         """From the start of all programs to their end.
@@ -102,7 +97,7 @@ class Course:
             baseline_w = stage.optimizer.baseline_w(order) or 0.0
             begun.limit_w = target_w = (1 - LESS) * baseline_w
             self._baseline_w = baseline_w, self._mean_w(from_s, begun.from_s)
-            self._wait(lambda: self._beyond(target_w), "the caps fit the order")
+            self._wait(lambda: self._not_fallen() and self._beyond(target_w), "the caps fit the order")
             self._hold(begun)
 
             for victim in (process for process in (optimizer, broker) if process.name in self._victims):

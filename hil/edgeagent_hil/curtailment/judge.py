@@ -14,6 +14,9 @@ REACH_S: Final = 10.0
 #: What the optimizer reckons an order from differs by no more than this share from what the twin drew.
 _BASELINE_OFF: Final = 0.02
 
+#: Counters of energy that go by another clock than their readers' tell another power.
+_BEHIND_S: Final = 2.0
+
 
 @dataclass
 class Phase:
@@ -39,11 +42,13 @@ class Record:
     Attributes:
         baseline_w: what the optimizer reckoned the order from, and what the twin drew in that time; None
             before the order.
+        behind_s: the most that the twin was behind the clock.
     """
 
     phases: Sequence[Phase]
     seconds: Sequence[Second]
     baseline_w: tuple[float, float] | None = None
+    behind_s: float = 0.0
 
 
 def rows(record: Record) -> Iterator[dict[str, Any]]:
@@ -71,6 +76,11 @@ def failures(record: Record) -> list[str]:
             found.append(
                 f"{row['phase']}: {row['limit_kw']:.4g} kW were reached {took}, not in {REACH_S:g} s"
             )
+    if record.behind_s > _BEHIND_S:
+        found.append(
+            f"the twin was {record.behind_s:.1f} s behind the clock, so what was measured proves nothing: "
+            "the machine is too busy; give fewer --agents"
+        )
     if record.baseline_w:
         reckoned_w, drawn_w = record.baseline_w
         if abs(reckoned_w - drawn_w) > _BASELINE_OFF * drawn_w:

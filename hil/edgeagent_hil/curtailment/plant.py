@@ -27,6 +27,7 @@ PER_RACK: Final = 8
 #: A commissioning test lasts so many seconds.
 _TEST_S: Final = 600
 
+_LIMITS: Final = "sys/class/powercap"
 _METER: Final = "sys/class/hwmon/hwmon0"
 _WIDTH: Final = 24
 
@@ -175,8 +176,10 @@ class Recorder:
 
 
 def trees(plant: Plant, home: Path) -> Sequence[SysfsTree]:
-    """Each server as files; under the name of its node."""
-    return [SysfsTree(home / name, plant.site, number) for number, name in enumerate(plant.names)]
+    """Each server's power limits and energy counters as files; under the name of its node."""
+    return [
+        SysfsTree(home / name, plant.site, number, under=_LIMITS) for number, name in enumerate(plant.names)
+    ]
 
 
 def mix(plant: Plant, seed: int) -> Mix:

@@ -22,6 +22,8 @@ from edgeagent_sdk.errors import EdgeError
 #: A number is written over the one before it in one go and at this width: nobody reads half of each.
 _WIDTH: Final = 24
 
+_STAT: Final = "proc/stat"
+
 #: A writer empties a file first, and has long written by then.
 _WRITING_S: Final = 2.0
 
@@ -32,15 +34,17 @@ class SysfsTree:
     Args:
         root: directory that stands for ``/``; made if it is not there.
         server: which one.
+        under: only what lies under this folder follows and obeys, e.g. ``sys/class/powercap``; many servers
+            at ten times a second are a lot of files.
 
     Raises:
         EdgeError: the directory cannot be written.
     """
 
-    def __init__(self, root: Path, site: Site, server: int = 0) -> None:
+    def __init__(self, root: Path, site: Site, server: int = 0, *, under: str = "") -> None:
         parts = site.servers.kind_of(server).components
         self._root, self._server = root, server
-        self._limits = list(limits(parts))
+        self._limits = [limit for limit in limits(parts) if limit.path.startswith(under)]
         self._held = {limit.path: limit.most for limit in self._limits}
         #: Since when the files of limits are empty.
         self._empty_s: dict[str, float] = {}
@@ -51,8 +55,9 @@ class SysfsTree:
                 self._write(path, text)
             for limit in self._limits:
                 self._write(limit.path, limit.spelled(limit.most))
-            self._numbers = [(self._open(number.path), number) for number in numbers(site, server)]
-            self._stat = self._open("proc/stat")
+            shown = [number for number in numbers(site, server) if number.path.startswith(under)]
+            self._numbers = [(self._open(number.path), number) for number in shown]
+            self._stat = self._open(_STAT) if _STAT.startswith(under) else None
         except OSError as error:
             self.close()
             raise EdgeError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
@@ -81,7 +86,8 @@ class SysfsTree:
         now = Now(state, outputs)
         for fd, number in self._numbers:
             os.pwrite(fd, str(round(number.value(now))).ljust(_WIDTH - 1).encode() + b"\n", 0)
-        os.pwrite(self._stat, self._times.text(now).encode(), 0)
+        if self._stat is not None:
+            os.pwrite(self._stat, self._times.text(now).encode(), 0)
 
     def _read(self, limit: Limit) -> float:
         """The limit that a file holds, in SI units; a file that somebody is about to write holds the last.

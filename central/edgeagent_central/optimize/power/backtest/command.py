@@ -28,6 +28,20 @@ _COLUMNS = (
     "p99_ms",
 )
 
+_ORDER_COLUMNS = (
+    "phase",
+    "seconds",
+    "limit_kw",
+    "reached_s",
+    "mean_kw",
+    "highest_kw",
+    "seconds_above",
+    "worst_above_w",
+    "violations_below",
+    "satisfied_%",
+    "top_priority_%",
+)
+
 
 def backtest(
     data: Annotated[Path, typer.Option(help="Folder with llm_requests/ and gpu_power_limits/.")],
@@ -55,6 +69,15 @@ def backtest(
     only: Annotated[
         list[str] | None, typer.Option(help="Contestant; again for more.", show_default="all")
     ] = None,
+    order: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=0.9,
+            metavar="SHARE",
+            help="Instead: an order to draw so much less, for --for seconds.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds, equal futures.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -67,6 +90,12 @@ def backtest(
     from edgeagent_sdk.errors import EdgeError
     from edgeagent_sdk.plugins import nearest
 
+    if order:
+        from edgeagent_central.optimize.power.backtest.orders import Ordered, ordered
+
+        tried = [Ordered(data, servers, order, seconds, each, silent, seed) for each in budget or (0.8,)]
+        show([row for case in tried for row in ordered(case)], _ORDER_COLUMNS, as_json=as_json)
+        return
     for name in only or ():
         if name not in CONTESTANTS:
             raise EdgeError(f"no contestant {name!r}; {nearest(name, list(CONTESTANTS))}")
