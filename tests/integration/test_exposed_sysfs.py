@@ -39,6 +39,20 @@ def _runner(root: Path, kind: str, speed: float = 0.0) -> Iterator[Runner]:
 _twin = contextmanager(_runner)
 
 
+def test_a_tree_may_show_only_a_part(tmp_path: Path) -> None:
+    """What lies under another folder is not there, and is not obeyed."""
+    site = design.site([kinds.load("v100x4")], [1])
+    with SysfsTree(tmp_path, site, under="sys/class/powercap") as tree:
+        runner = Runner(site, Workload(site.servers.shape, 1), [tree], speed=0)
+        (tmp_path / _ZONE / "constraint_0_power_limit_uw").write_text("80000000\n")
+        runner.run(5)
+        held_w = tree.steer(runner.inputs).servers.cap_w[0, 0]
+    assert held_w == 80.0
+    assert int((tmp_path / _ZONE / "energy_uj").read_text()) > 0
+    assert not (tmp_path / "proc/stat").exists()
+    assert not (tmp_path / _POLICY / "scaling_max_freq").exists()
+
+
 def test_every_driver_finds_its_device_and_reads_what_the_twin_does(tmp_path: Path) -> None:
     host = Host(tmp_path)
     with _twin(tmp_path, "v100x4") as runner:
