@@ -106,6 +106,12 @@ def _serve(settings: Settings) -> None:
 
     threading.excepthook = thread_broke
     _LOG.info("optimizing; HTTP API at %s, its page at %s/docs", service.url, service.url)
-    service.run(ended)
+    try:
+        service.run(ended)
+    except (EdgeError, ModuleNotFoundError):
+        raise
+    except Exception as error:  # the lead is given up by now: another process may do better
+        _LOG.exception("an error of its own")
+        broken.append(f"{type(error).__name__}: {error}")
     if broken:
         fail(f"ended by an error of its own: {broken[0]}")
