@@ -40,7 +40,8 @@ class Commands:
         self._fleet, self._site, self._holdings, self._lead = fleet, site, holdings, lead
         self._lease_s, self._by = lease_s, by
         self._numbers = count(1)
-        self._answers: queue.SimpleQueue[tuple[int, int, Reply] | tuple[str, Reply]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[int, int, Reply] | tuple[str, float, Reply]]
+        self._answers = queue.SimpleQueue()
         self._waiting: deque[tuple[float, Future[Reply]]] = deque()
         self._issued_ns = 0
 
@@ -54,14 +55,14 @@ class Commands:
         self._issued_ns = time.time_ns()
         return self._lead.leads
 
-    def cap(self, slot: int, value: float) -> None:
-        """Have an actuator hold `value`, as a lease."""
+    def cap(self, slot: int, value: float, *, outlasts: bool = False) -> None:
+        """Have an actuator hold `value`, as a lease; one that `outlasts` the others holds twice as long."""
         node, device, actuator = self._holdings.slots[slot]
         body = {
             "device": device,
             "actuator": actuator,
             "value": value,
-            "lease_s": self._lease_s,
+            "lease_s": self._lease_s * (2 if outlasts else 1),
             "by": self._by,
         }
         number = next(self._numbers)
@@ -80,7 +81,7 @@ class Commands:
         """Ask nodes what their actuators hold."""
         for node in nodes:
             if future := self._send(node, "actuators", {}):
-                future.add_done_callback(partial(self._done, (node,)))
+                future.add_done_callback(partial(self._done, (node, time.monotonic())))
 
     def gather(self, timeout_s: float = 0.0) -> None:
         """Take in the answers that have come; waits for the first for `timeout_s`."""
@@ -110,19 +111,21 @@ class Commands:
         if not future.cancelled():
             self._answers.put((*whose, future.result()))
 
-    def _take(self, answer: tuple[int, int, Reply] | tuple[str, Reply]) -> None:
-        *whose, reply = answer
-        if isinstance(whose[0], str):
-            self._found(whose[0], reply)
+    def _take(self, answer: tuple[int, int, Reply] | tuple[str, float, Reply]) -> None:
+        if isinstance(answer[0], str):
+            self._found(*answer)
             return
-        slot, number = whose
+        slot, number, reply = answer
         self.counts[str(reply.outcome)] += 1
         value = reply.holds.get("value")
         holds = float(value) if isinstance(value, int | float) else None
         self._holdings.settle(Settled(slot, number, reply.outcome, holds, reply.why))
 
-    def _found(self, node: str, reply: Reply) -> None:
-        """What a node's actuators hold: what is measured, or what a lease may bring them to."""
+    def _found(self, node: str, asked_s: float, reply: Reply) -> None:
+        """What a node's actuators hold: what is measured, or what a lease may bring them to.
+
+        It looks at one after the other: of one that has been told something since it was asked, this is old.
+        """
         rows = reply.holds.get("actuators")
         if reply.outcome is not Outcome.APPLIED or not isinstance(rows, list):
             return
@@ -130,7 +133,9 @@ class Commands:
         for row in rows:
             slot = slots.pop((row.get("device"), row.get("actuator")), None)
             values = [float(row[key]) for key in ("value", "lease") if isinstance(row.get(key), int | float)]
-            if slot is not None and values and "fault" not in row:
+            if slot is None or self._holdings.told_s[slot] >= asked_s:
+                continue
+            if values and "fault" not in row:
                 self._holdings.found(slot, max(values))
         for slot in slots.values():
             self._holdings.refused[slot] = "the node has no such actuator"

@@ -3,6 +3,10 @@
 Only what changes is told, and what would run out. Falls that a limit asks for are told at once, all of them;
 of what moves power from one leaf to another, the largest. Nodes that do not answer are asked what they hold,
 and told nothing until they do.
+
+When nobody renews them, leases end one after the other. What is held lower than it falls to is lent for twice
+the time: by then all that is held higher has come down, so the way to the fallbacks passes no limit that
+neither the last plan nor the fallbacks pass.
 """
 
 from __future__ import annotations
@@ -68,6 +72,8 @@ class Dispatch:
         self._asked: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
         self._free = wiring.cap < 0  # not held by anybody: drawn whatever is planned
+        #: Of the last plan: the domains' own limits, or less by an order.
+        self._limit_w = site.tree.limit_w
 
     # What is known.
 
@@ -106,7 +112,8 @@ class Dispatch:
         """The most that each leaf may draw now; shape (n,)."""
         site, told_w = self._site, self._holdings.may[self._wiring.cap]
         held_w = np.where(self._free, site.max_w, np.nan_to_num(told_w, nan=np.inf))
-        fallen_w = np.where(self.answers(), held_w, np.maximum(held_w, site.fallback_w))
+        lent = self._free | (self._holdings.sure_s[self._wiring.cap] > time.monotonic() - self._lease_s)
+        fallen_w = np.where(self.answers() & lent, held_w, np.maximum(held_w, site.fallback_w))
         may_w: Array = np.minimum(fallen_w, site.max_w)
         return may_w
 
@@ -126,6 +133,7 @@ class Dispatch:
 
     def carry_out(self, seen: Snapshot, plan: Plan, until_s: float) -> Mapping[str, int]:
         """Tell what the plan says; returns before `until_s` with how much was sent and confirmed."""
+        self._limit_w = seen.limit_w
         if self.commands.permitted():
             self._ask_silent()
             fallen = self._fall(plan)
@@ -134,7 +142,8 @@ class Dispatch:
             while self._holdings.open_of(fallen) and (left_s := wait_until_s - time.monotonic()) > 0:
                 self.commands.gather(left_s)
             if self.commands.permitted():
-                self._rise(seen, plan, settled=not self._holdings.open_of(fallen))
+                obeyed = bool(self._holdings.answers[fallen].all())
+                self._rise(seen, plan, settled=obeyed and not self._holdings.open_of(fallen))
         gone, self._counted = self.commands.counts - self._counted, self.commands.counts.copy()
         return {
             "sent": gone["sent"],
@@ -147,7 +156,7 @@ class Dispatch:
         if not self.commands.permitted():
             return
         tree, told = self._site.tree, np.isfinite(self._holdings.told)
-        crowded = tree.load_w(self._site.max_w) > tree.limit_w
+        crowded = tree.load_w(self._site.max_w) > self._limit_w
         for domain in range(1, len(crowded)):
             crowded[domain] |= crowded[tree.parent[domain]]
         free = ~crowded[tree.domain]
@@ -174,9 +183,10 @@ class Dispatch:
         must = fall & self._crowded(plan, may_w)
         fall = must | self._worth_it(fall & ~must, may_w - aim_w)
         renew = held & self._due(self._wiring.cap)
+        # One that has confirmed nothing yet may hold less than it may draw: nothing rises here.
+        wanted_w = np.fmin(np.where(fall, aim_w, may_w), self._holdings.may[self._wiring.cap])
         for leaf in np.flatnonzero(fall | renew).tolist():
-            wanted_w = aim_w[leaf] if fall[leaf] else may_w[leaf]
-            self.commands.cap(int(self._wiring.cap[leaf]), float(wanted_w))
+            self._lend(leaf, float(wanted_w[leaf]))
         return np.concatenate([self._wiring.cap[fall], self._slow_down(plan, held), self._discharge(plan)])
 
     def _slow_down(self, plan: Plan, held: Flags) -> Indices:
@@ -184,7 +194,8 @@ class Dispatch:
         fall = held & (slots >= 0) & (aim_hz < (1 - _STIR) * may) & (plan.clock < 1)
         renew = held & (slots >= 0) & self._due(slots) & np.isfinite(self._holdings.told[slots])
         for leaf in np.flatnonzero(fall | renew).tolist():
-            self.commands.cap(int(slots[leaf]), float(aim_hz[leaf] if fall[leaf] else may[leaf]))
+            hz = float(aim_hz[leaf] if fall[leaf] else may[leaf])
+            self.commands.cap(int(slots[leaf]), hz, outlasts=hz < self._wiring.clock_max_hz[leaf])
         return slots[fall]
 
     def _discharge(self, plan: Plan) -> Indices:
@@ -195,7 +206,7 @@ class Dispatch:
             if not self._holdings.answers[slot]:
                 continue
             if aim_w < now_w - _GRAIN_W or self._due(np.array([slot]))[0]:
-                self.commands.cap(slot, min(aim_w, now_w))
+                self.commands.cap(slot, min(aim_w, now_w), outlasts=min(aim_w, now_w) < 0)
                 fallen.append(slot)
         return np.array(fallen, np.intp)
 
@@ -209,7 +220,7 @@ class Dispatch:
         raised_w = np.maximum(self._grained(rises(site, aim, may_w, confirmed)), may_w)
         rise = self._worth_it(confirmed, raised_w - may_w)
         for leaf in np.flatnonzero(rise).tolist():
-            self.commands.cap(int(cap[leaf]), float(raised_w[leaf]))
+            self._lend(leaf, float(raised_w[leaf]))
         if settled:
             self._speed_up(plan, confirmed)
             self._charge(seen, plan)
@@ -220,7 +231,8 @@ class Dispatch:
             confirmed & (slots >= 0) & np.isfinite(self._holdings.told[slots]) & (aim_hz > (1 + _STIR) * may)
         )
         for leaf in np.flatnonzero(rise).tolist():
-            self.commands.cap(int(slots[leaf]), float(aim_hz[leaf]))
+            hz = float(aim_hz[leaf])
+            self.commands.cap(int(slots[leaf]), hz, outlasts=hz < self._wiring.clock_max_hz[leaf])
 
     def _charge(self, seen: Snapshot, plan: Plan) -> None:
         """Charge, or discharge less, where what the leaves may draw leaves room."""
@@ -233,7 +245,7 @@ class Dispatch:
             room_w = float((seen.limit_w - flow_w)[above].min())
             more_w = min(plan.charge_w.get(domain, 0.0) - charge_w, room_w)
             if more_w > _GRAIN_W and self._holdings.answers[slot]:
-                self.commands.cap(slot, charge_w + more_w)
+                self.commands.cap(slot, charge_w + more_w, outlasts=charge_w + more_w < 0)
                 flow_w[above] += more_w
 
     def _late_batteries(self, plan: Plan) -> Array:
@@ -248,6 +260,10 @@ class Dispatch:
         slots, highest_hz = self._wiring.clock, self._wiring.clock_max_hz
         may_hz = np.fmin(self._holdings.may[slots], highest_hz)
         return slots, np.where(np.isnan(may_hz), highest_hz, may_hz), np.floor(plan.clock * highest_hz)
+
+    def _lend(self, leaf: int, cap_w: float) -> None:
+        slot = int(self._wiring.cap[leaf])
+        self.commands.cap(slot, cap_w, outlasts=cap_w < self._site.fallback_w[leaf])
 
     def _due(self, slots: Indices) -> Flags:
         """Whose leases are to be renewed: those granted together are not all renewed together."""

@@ -45,6 +45,7 @@ class Holdings:
         answers: shape (n,), whether it has settled what it was told last, and obeys.
         told: shape (n,), what it was last told to hold; NaN for nothing.
         told_s: shape (n,), when.
+        sure_s: shape (n,), when it was told what it has confirmed last: its lease runs from then on at least.
     """
 
     def __init__(self, slots: Sequence[Slot]) -> None:
@@ -54,8 +55,11 @@ class Holdings:
         self.answers: Flags = np.zeros(count, bool)
         self.told = np.full(count, np.nan)
         self.told_s = np.full(count, -np.inf)
+        self.sure_s = np.full(count, -np.inf)
         self.refused: dict[int, str] = {}
         self._open: dict[int, dict[int, tuple[float, float]]] = {}
+        #: Numbers up to these were told to somebody who has forgotten them.
+        self._newest, self._void = np.full(count, -1), np.full(count, -1)
         self.of_node: dict[str, list[int]] = {}
         for slot, where in enumerate(slots):
             self.of_node.setdefault(where.node, []).append(slot)
@@ -84,21 +88,27 @@ class Holdings:
     def tell(self, slot: int, number: int, value: float, at_s: float) -> None:
         """It has been told to hold `value`."""
         self._open.setdefault(slot, {})[number] = value, at_s
+        self._newest[slot] = number
         self.told[slot], self.told_s[slot] = value, at_s
 
     def settle(self, end: Settled) -> None:
         """It has answered."""
+        if end.number <= self._void[end.slot]:
+            return
         commands = self._open.get(end.slot, {})
-        value, _ = commands.get(end.number, (np.nan, 0.0))
+        value, told_s = commands.get(end.number, (np.nan, -np.inf))
         if end.outcome in (Outcome.APPLIED, Outcome.CLAMPED):
             # One that somebody keeps lower may come up to what it was lent at any time.
             self.held[end.slot] = np.fmax(value, np.nan if end.holds is None else end.holds)
             self.answers[end.slot] = True
+            self.sure_s[end.slot] = max(self.sure_s[end.slot], told_s)
             self.refused.pop(end.slot, None)
             left = {number: each for number, each in commands.items() if number > end.number}
         else:
             left = {number: each for number, each in commands.items() if number != end.number}
-            if not left:  # else one that came after it has taken its place
+            if left:  # one that came after it has taken its place, or may yet give it back
+                self.held[end.slot] = np.maximum(self.held[end.slot], value)
+            else:
                 self.answers[end.slot] = False
                 self.refused[end.slot] = f"{end.outcome}: {end.why}"
         self._replace(end.slot, left)
@@ -112,7 +122,7 @@ class Holdings:
         """Nothing is known of these any more; None for all."""
         for slot in range(len(self.slots)) if slots is None else slots:
             self.held[slot], self.answers[slot], self.told_s[slot] = np.nan, False, -np.inf
-            self.told[slot] = np.nan
+            self.told[slot], self.sure_s[slot], self._void[slot] = np.nan, -np.inf, self._newest[slot]
             self._open.pop(slot, None)
 
     def lost(self, at_s: float) -> Iterator[int]:

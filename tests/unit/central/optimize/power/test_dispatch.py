@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -44,6 +45,7 @@ class _Field(Fleet):
         self.moods = ["well"] * _COUNT
         self.late: list[tuple[Future[Reply], Reply]] = []
         self.boots = ["b0"] * _COUNT
+        self.ends_s = np.full(_COUNT, np.inf)
         self.online = [True] * _COUNT
         self.sent = self.released = 0
 
@@ -77,6 +79,7 @@ class _Field(Fleet):
                 future.set_result(Reply(id="", outcome=Outcome.REFUSED, time_ns=1, why="no"))
                 return future
             self.caps_w[place] = body["value"]
+            self.ends_s[place] = time.monotonic() + body["lease_s"]
             self.judge()
             holds = {"value": body["value"]}
         reply = Reply(id="", outcome=Outcome.APPLIED, time_ns=1, holds=holds)
@@ -130,19 +133,20 @@ def _dispatch(site: Site, field: _Field) -> Dispatch:
     return Dispatch(site, wiring, holdings, commands, 15.0)
 
 
-def _turn(site: Site, field: _Field, dispatch: Dispatch, wish: Array) -> Plan:
+def _turn(site: Site, field: _Field, dispatch: Dispatch, wish: Array, limit_w: Array | None = None) -> Plan:
     """One turn with a plan that fits, made out of `wish`, shape (n,), shares of what is left."""
+    limit_w = site.tree.limit_w if limit_w is None else limit_w
     dispatch.follow(field, time.monotonic())
     may_w, answers = dispatch.may_w(), dispatch.answers()
     floor_w = np.where(answers, site.min_w, may_w)
     range_w = np.where(answers, wish * (site.max_w - site.min_w), 0.0)
-    room_w = np.maximum(site.tree.limit_w - site.tree.load_w(floor_w), 0.0)
+    room_w = np.maximum(limit_w - site.tree.load_w(floor_w), 0.0)
     share = np.minimum(room_w / np.maximum(site.tree.load_w(range_w), 1e-9), 1.0)
     share = np.minimum(share, share[0])
     cap_w = floor_w + share[site.tree.domain] * range_w
     price = np.zeros(3)
-    plan = Plan(0.0, cap_w, np.ones(_COUNT), {}, site.tree.limit_w, cap_w, price, "optimal")
-    seen = Snapshot(0.0, may_w, answers, answers, may_w, may_w, np.full(_COUNT, np.nan), site.tree.limit_w)
+    plan = Plan(0.0, cap_w, np.ones(_COUNT), {}, limit_w, cap_w, price, "optimal")
+    seen = Snapshot(0.0, may_w, answers, answers, may_w, may_w, np.full(_COUNT, np.nan), limit_w)
     dispatch.carry_out(seen, plan, time.monotonic() + 0.002)
     return plan
 
@@ -250,6 +254,67 @@ def test_released_is_only_what_no_limit_needs() -> None:
         before = field.sent
         dispatch.let_go()
         assert field.released == released and field.sent - before == released
+
+
+def test_an_order_is_a_limit_that_needs_its_leases_also_when_the_optimizer_ends() -> None:
+    site = _site(1e4, 1e4)
+    field = _Field(random.Random(1), site.tree)
+    dispatch = _dispatch(site, field)
+    for _ in range(3):
+        _turn(site, field, dispatch, np.ones(_COUNT), np.array([1500.0, np.inf, np.inf]))
+    dispatch.let_go()
+    assert field.released == 0
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets seconds pass."""
+    real_s, ahead_s = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: real_s() + sum(ahead_s))
+    return ahead_s.append
+
+
+def test_no_limit_is_passed_when_the_optimizer_dies_and_leases_end_one_by_one(
+    later: Callable[[float], None],
+) -> None:
+    site = _site(1000.0, 900.0)
+    field = _Field(random.Random(1), site.tree)
+    dispatch = _dispatch(site, field)
+    wish = np.array([1.0] * _PER_RACK + [0.0] * _PER_RACK)  # one rack above its fallbacks, one below
+    for _ in range(40):
+        _turn(site, field, dispatch, wish)
+        later(1.0)
+        for end_s in field.ends_s.tolist():
+            caps_w = np.where(field.ends_s <= end_s, _FALLBACK_W, field.caps_w)
+            assert np.all(site.tree.load_w(caps_w) <= site.tree.limit_w + 1e-6), caps_w
+
+
+def test_a_lease_that_was_not_renewed_in_time_may_have_ended(
+    quiet: tuple[Site, _Field, Dispatch], later: Callable[[float], None]
+) -> None:
+    site, field, dispatch = quiet
+    _turn(site, field, dispatch, np.array([0.0, *[1.0] * (_COUNT - 1)]))
+    dispatch.follow(field, time.monotonic())
+    assert dispatch.may_w()[0] == _MIN_W
+    later(16.0)  # nothing was sent: no plan passed, or the broker took nothing
+    dispatch.follow(field, time.monotonic())
+    assert dispatch.may_w()[0] == _FALLBACK_W
+
+
+def test_what_was_looked_at_before_it_was_told_something_is_old(later: Callable[[float], None]) -> None:
+    site = _site(1500.0, 900.0)
+    field, holdings = _Field(random.Random(1), site.tree), Holdings([Slot("n0", "gpu", "cap")])
+    commands = Commands(field, "lab", holdings, _Lead(), lease_s=15.0, by="test")
+    holdings.found(0, _MIN_W)
+    field.moods[0] = "slow"  # another of its devices hangs
+    commands.ask(["n0"])
+    later(0.1)
+    field.moods[0] = "well"
+    commands.cap(0, 300.0)
+    commands.gather()
+    field.deliver()
+    commands.gather()
+    assert holdings.may[0] == 300.0
 
 
 class _Board(Fleet):

@@ -31,7 +31,9 @@ def _one(held: float = 300.0) -> Holdings:
         ([400], [Settled(0, 0, _C, 150)], 400, True),  # somebody keeps it lower, for now
         ([400], [Settled(0, 0, _R, None, "its driver hangs")], 300, False),
         ([200], [Settled(0, 0, _E, None, "its clock")], 300, False),
-        ([400, 200], [Settled(0, 0, _R, None, "another cap came after it")], 300, True),
+        ([400, 200], [Settled(0, 0, _R, None, "another cap came after it")], 400, True),  # it may be at it
+        ([400, 200], [Settled(0, 0, _R, None), Settled(0, 1, _A, 200)], 200, True),
+        ([400, 200], [Settled(0, 0, _R, None), Settled(0, 1, _R, None)], 400, False),  # the first is back
     ],
 )
 def test_the_most_that_it_may_hold(told: list[float], ends: list[Settled], may: float, answers: bool) -> None:
@@ -75,3 +77,11 @@ def test_one_that_was_started_anew_is_not_counted_on() -> None:
     holdings.tell(0, 1, 200.0, 0.0)
     holdings.forget(holdings.of_node["n1"])
     assert math.isnan(holdings.may[0]) and not holdings.answers[0] and not holdings.unsettled()[0]
+
+
+def test_an_answer_from_before_a_restart_says_nothing_of_what_holds_after_it() -> None:
+    holdings = _one()
+    holdings.tell(0, 1, 200.0, 0.0)
+    holdings.forget([0])
+    holdings.settle(Settled(0, 1, _A, 200.0))
+    assert math.isnan(holdings.may[0]) and not holdings.answers[0]
