@@ -207,6 +207,8 @@ class Sampler(threading.Thread):
             self._tell_occurrences()
 
     def _failed(self, reason: str) -> None:
+        if self._ended.is_set():
+            return  # the devices that it reads have ended before it, perhaps: no fault of anybody's
         if self.stream:
             self.stream.fail(reason)
             self.faults += len(self.stream.channels)
