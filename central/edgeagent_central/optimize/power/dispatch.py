@@ -122,6 +122,21 @@ class Dispatch:
         may = self._holdings.may
         return {d: float(np.nan_to_num(may[slot], nan=0.0)) for d, slot in self._wiring.charge.items()}
 
+    def obeying(self) -> set[int]:
+        """Domains whose battery does what it is told."""
+        return {d for d, slot in self._wiring.charge.items() if self._holdings.answers[slot]}
+
+    def stuck_w(self) -> Array:
+        """The most that batteries which do not answer may take, also when their leases end; shape (d,)."""
+        stuck_w = np.zeros(len(self._site.domains))
+        for domain in self._wiring.charge.keys() - self.obeying():
+            may_w = self._holdings.may[self._wiring.charge[domain]]
+            most_w = self._site.storage[domain].power_max_w
+            stuck_w[self._site.tree.ancestors(domain)] += np.clip(
+                np.nan_to_num(may_w, nan=most_w), 0.0, most_w
+            )
+        return stuck_w
+
     def troubles(self) -> dict[str, str]:
         """Who does not obey, and why."""
         why = "does not answer; room is kept for the most that it may draw"
@@ -250,9 +265,10 @@ class Dispatch:
 
     def _late_batteries(self, plan: Plan) -> Array:
         """What the batteries take beyond the plan, for they have not obeyed yet; shape (d,)."""
-        late_w = np.zeros(len(self._site.domains))
-        for domain, charge_w in self.charge_w().items():
-            late_w[self._site.tree.ancestors(domain)] += max(0.0, charge_w - plan.charge_w.get(domain, 0.0))
+        late_w, now_w = np.zeros(len(self._site.domains)), self.charge_w()
+        for domain in self.obeying():  # what the others may take has been taken off the limits
+            more_w = now_w[domain] - plan.charge_w.get(domain, 0.0)
+            late_w[self._site.tree.ancestors(domain)] += max(0.0, more_w)
         return late_w
 
     def _clocks(self, plan: Plan) -> tuple[Indices, Array, Array]:

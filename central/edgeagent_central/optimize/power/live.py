@@ -44,11 +44,14 @@ class Live:
         at_s, now_s = time.monotonic(), time.time()
         self.dispatch.follow(self._fleet, at_s)
         may_w, answers = self.dispatch.may_w(), self.dispatch.answers()
-        sight = self.watch.look(at_s, may_w)
+        charge_w = self.dispatch.charge_w()
+        sight = self.watch.look(at_s, may_w, charge_w)
         self.total_w = sight.total_w
         if np.isfinite(sight.total_w):
             self._book.measure(now_s, sight.total_w)
-        own_w = self.site.tree.limit_w - sight.hidden_w
+        beside_w = sight.hidden_w + self.dispatch.stuck_w()
+        own_w = self.site.tree.limit_w - beside_w
+        obeying = self.dispatch.obeying()
         now_w, *later_w = self._book.limits_w(now_s, (0.0, *_AHEAD_S))
         silent = self.dispatch.troubles() if self.dispatch.commands.leads else {}
         self.told.update(self.watch.troubles() | silent)
@@ -60,15 +63,15 @@ class Live:
             cap_w=may_w,
             bound_w=may_w,
             clock=sight.clock,
-            limit_w=self._ordered_w(own_w, now_w, sight.hidden_w),
+            limit_w=self._ordered_w(own_w, now_w, beside_w),
             coming_w=tuple(
-                (in_s, self._ordered_w(own_w, root_w, sight.hidden_w))
+                (in_s, self._ordered_w(own_w, root_w, beside_w))
                 for in_s, root_w in zip(_AHEAD_S, later_w, strict=True)
                 if root_w != now_w
             ),
             heat=sight.heat,
-            stored_j=sight.stored_j,
-            charge_w=self.dispatch.charge_w(),
+            stored_j={d: stored_j for d, stored_j in sight.stored_j.items() if d in obeying},
+            charge_w=charge_w,
         )
         self._checker.observe(seen)
         return seen
@@ -140,10 +143,10 @@ class Live:
         ]
         return {"how": plan.how, "why": plan.why, "domains": domains, "leaves": leaves}
 
-    def _ordered_w(self, own_w: Array, root_w: float, hidden_w: Array) -> Array:
+    def _ordered_w(self, own_w: Array, root_w: float, beside_w: Array) -> Array:
         """The domains' own limits, the root's as low as the orders say."""
         limit_w = own_w.copy()
-        limit_w[0] = min(limit_w[0], root_w - hidden_w[0])
+        limit_w[0] = min(limit_w[0], root_w - beside_w[0])
         return limit_w
 
 

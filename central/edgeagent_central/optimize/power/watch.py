@@ -1,13 +1,15 @@
 """What is seen of a site each second: draws, clocks, batteries, meters, breakers; what can be believed of it.
 
 Meters of domains see what no leaf tells: loads that stand in no file, losses of supplies. The median of what
-they read beyond the leaves below is taken off what these may draw.
+they read beyond the leaves and batteries below is taken off what these may draw. So is what a leaf draws
+beyond the cap that it says it holds, seconds after it was told.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -28,6 +30,11 @@ QUANTITIES: Final = ("power", "frequency", "energy", "soc")
 #: Without a meter the site's draw is the leaves' sum, if at least this share of them is fresh.
 _MOSTLY: Final = 0.9
 
+#: A leaf that has drawn beyond its cap for so many seconds does not hold it; and from this share of its range on
+#: that is told.
+_DEFIANT_S: Final = 8
+_DEFIANT: Final = 0.05
+
 #: So many seconds of comparing a meter with the leaves below it count.
 _HIDDEN_S: Final = 30
 
@@ -40,7 +47,7 @@ class Sight(NamedTuple):
         fresh: shape (n,).
         clock: shape (n,), share of the highest clock; NaN where it does not tell.
         total_w: what the site draws, by its meter if it has one; NaN while too little is known.
-        hidden_w: shape (d,), what is drawn in each domain beside its leaves.
+        hidden_w: shape (d,), what is drawn in each domain beside its leaves, and by them beyond their caps.
         heat: shape (b,), θ of the breakers.
         stored_j: energy in the batteries that tell, by domain.
     """
@@ -71,15 +78,17 @@ class Watch:
         self._bimetals = Bimetals(topology.site.breakers)
         self._heat: Array | None = None
         self._beyond: dict[int, deque[float]] = {}
+        self._excess: deque[Array] = deque(maxlen=_DEFIANT_S)
         self._answered: tuple[int, float] | None = None
         self._before_s = 0.0
         self.trouble = "nothing has been asked yet"
 
-    def look(self, at_s: float, bound_w: Array) -> Sight:
+    def look(self, at_s: float, bound_w: Array, charge_w: Mapping[int, float]) -> Sight:
         """What is seen at `at_s` of the monotonic clock.
 
         Args:
             bound_w: shape (n,), the most that each leaf may draw; taken for what tells nothing.
+            charge_w: what batteries are charged with (negative: discharged), by domain.
         """
         latest = self._ask(at_s)
         answered_ns, answered_s = self._answered or (0, at_s)
@@ -90,18 +99,25 @@ class Watch:
         power_fresh = np.where(rows.known, fresh[rows.power], True)
         clock = np.where(rows.clocked & fresh[rows.clock], value[rows.clock] / rows.clock_max_hz, np.nan)
         meters_w = {d: float(value[place]) for d, place in rows.meter.items() if fresh[place]}
-        self._compare(meters_w, power_w, power_fresh)
-        flow_w = self._flow_w(meters_w, np.where(power_fresh, power_w, bound_w))
+        self._compare(meters_w, self._flow_w(power_w, charge_w), power_fresh)
+        flow_w = self._flow_w(np.where(power_fresh, power_w, bound_w), charge_w)
+        flow_w[list(meters_w)] = list(meters_w.values())
         heat = self._warmed(flow_w, at_s)
+        self._excess.append(np.where(power_fresh, np.maximum(power_w - bound_w, 0.0), 0.0))
+        hidden_w = self._hidden_w() + self._site.tree.load_w(self._defiant_w())
         stored_j = {
             domain: float(value[place]) * scale for domain, place, scale in rows.stored if fresh[place]
         }
         total_w = meters_w.get(0, float(power_w.sum()) if power_fresh.mean() >= _MOSTLY else np.nan)
-        return Sight(power_w, power_fresh, clock, total_w, self._hidden_w(), heat, stored_j)
+        return Sight(power_w, power_fresh, clock, total_w, hidden_w, heat, stored_j)
 
     def troubles(self) -> dict[str, str]:
         """What cannot be believed, and why."""
-        return {"the feed": self.trouble} if self.trouble else self._readings.troubles()
+        if self.trouble:
+            return {"the feed": self.trouble}
+        much = self._defiant_w() > _DEFIANT * (self._site.max_w - self._site.min_w)
+        why = "draws more than the cap that it says it holds; what is beyond is taken off the limits above it"
+        return self._readings.troubles() | {self._site.leaves[leaf]: why for leaf in np.flatnonzero(much)}
 
     def _ask(self, at_s: float) -> Latest | None:
         try:
@@ -113,13 +129,19 @@ class Watch:
         self._answered = latest.now_ns, at_s
         return latest
 
-    def _compare(self, meters_w: dict[int, float], power_w: Array, fresh: Flags) -> None:
-        """What meters read beyond the leaves below them, while all of these are known."""
-        load_w, tree = self._site.tree.load_w(power_w), self._site.tree
+    def _compare(self, meters_w: dict[int, float], flow_w: Array, fresh: Flags) -> None:
+        """What meters read beyond what flows to the leaves and batteries below, while all leaves are known."""
+        tree = self._site.tree
         for domain, metered_w in meters_w.items():
             if fresh[tree.first[domain] : tree.end[domain]].all():
                 beyond = self._beyond.setdefault(domain, deque(maxlen=_HIDDEN_S))
-                beyond.append(metered_w - float(load_w[domain]))
+                beyond.append(metered_w - float(flow_w[domain]))
+
+    def _defiant_w(self) -> Array:
+        """What each leaf draws beyond its cap, second after second; shape (n,)."""
+        if len(self._excess) < _DEFIANT_S:
+            return np.zeros(len(self._site.leaves))
+        return np.asarray(np.minimum.reduce(list(self._excess)), float)
 
     def _hidden_w(self) -> Array:
         """Of a domain without a meter, what those below it hide."""
@@ -131,9 +153,11 @@ class Watch:
                 hidden_w[self._site.tree.parent[domain]] += hidden_w[domain]
         return hidden_w
 
-    def _flow_w(self, meters_w: dict[int, float], leaf_w: Array) -> Array:
+    def _flow_w(self, leaf_w: Array, charge_w: Mapping[int, float]) -> Array:
+        """Into each domain; shape (d,)."""
         flow_w = self._site.tree.load_w(leaf_w)
-        flow_w[list(meters_w)] = list(meters_w.values())
+        for domain, into_w in charge_w.items():
+            flow_w[self._site.tree.ancestors(domain)] += into_w
         return flow_w
 
     def _warmed(self, flow_w: Array, at_s: float) -> Array:

@@ -19,7 +19,7 @@ from edgeagent_central.optimize.power.dispatch import Dispatch
 from edgeagent_central.optimize.power.holdings import Holdings, Slot
 from edgeagent_central.optimize.power.plan import Plan, Snapshot
 from edgeagent_central.optimize.power.profiles import shipped
-from edgeagent_central.optimize.power.site import Site
+from edgeagent_central.optimize.power.site import Site, Storage
 from edgeagent_central.optimize.power.tree import Array, Tree
 from edgeagent_central.optimize.power.wiring import Wiring
 from edgeagent_sdk.errors import BrokerError
@@ -354,6 +354,7 @@ def board() -> tuple[Site, _Board, Dispatch]:
         clocked=np.ones(1, bool),
         **{name: getattr(site, name)[:1] for name in ("idle_w", "min_w", "max_w", "fallback_w", "weight")},
         profile=site.profile[:1],
+        storage={0: Storage(300.0, 1e6)},
         diverse=np.ones(1, bool),
         ramp_up_w_per_s=site.ramp_up_w_per_s[:1],
         ramp_down_w_per_s=site.ramp_down_w_per_s[:1],
@@ -397,3 +398,18 @@ def test_a_cap_does_not_rise_on_a_battery_that_does_not_obey(board: tuple[Site, 
     field.stuck.add("charge")
     _plan(site, dispatch, 400.0, 1.0, 0.0)
     assert field.holds["cap"] == 300.0, "the battery takes 200 W of the 500 W still"
+
+
+def test_a_battery_that_does_not_answer_is_not_counted_on(
+    board: tuple[Site, _Board, Dispatch], later: Callable[[float], None]
+) -> None:
+    site, field, dispatch = board
+    assert dispatch.obeying() == set() and dispatch.stuck_w().tolist() == [300.0]
+    _plan(site, dispatch, 400.0, 1.0, 0.0)
+    _plan(site, dispatch, 300.0, 1.0, 200.0)
+    assert dispatch.obeying() == {0} and dispatch.stuck_w().tolist() == [0.0]
+    field.stuck.add("charge")
+    _plan(site, dispatch, 300.0, 1.0, 0.0)
+    later(4.0)
+    dispatch.follow(field, time.monotonic())
+    assert dispatch.obeying() == set() and dispatch.stuck_w().tolist() == [200.0], "it takes them still"

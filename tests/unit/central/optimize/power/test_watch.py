@@ -109,7 +109,7 @@ def seen(tmp_path: Path) -> tuple[Watch, _Feed]:
 
 def test_before_anything_is_known_all_draw_what_they_may(seen: tuple[Watch, _Feed]) -> None:
     watch, _ = seen
-    sight = watch.look(100.0, np.array([400.0, 50.0, 300.0, 50.0]))
+    sight = watch.look(100.0, np.array([400.0, 50.0, 300.0, 50.0]), {})
     assert sight.power_w.tolist() == [400.0, 50.0, 300.0, 50.0]
     assert sight.fresh.tolist() == [False, True, False, True] and np.isnan(sight.total_w)
     assert watch.troubles() == {"the feed": "aggregator: nothing listens there"}
@@ -120,7 +120,7 @@ def test_what_is_seen(seen: tuple[Watch, _Feed]) -> None:
     bound_w = np.full(4, 400.0)
     for second in range(40):
         feed.say(second, 300.0, 780.0)
-        sight = watch.look(100.0 + second, bound_w)
+        sight = watch.look(100.0 + second, bound_w, {})
     assert sight.power_w.tolist() == [300.0, 50.0, 300.0, 50.0] and sight.fresh.all()
     assert sight.clock[0] == 0.75 and np.isnan(sight.clock[1:]).all()
     assert sight.stored_j == {1: 0.5 * 2 * 3.6e6}
@@ -130,17 +130,37 @@ def test_what_is_seen(seen: tuple[Watch, _Feed]) -> None:
     assert sight.heat[0] == pytest.approx((780 / rated_w) ** 2), "steady, so as warm as it gets"
     for second in range(40, 100):
         feed.say(second, 400.0, 2 * rated_w)
-        sight = watch.look(100.0 + second, bound_w)
+        sight = watch.look(100.0 + second, bound_w, {})
     assert sight.heat[0] == pytest.approx(4.0 - (4.0 - (780 / rated_w) ** 2) * np.exp(-60 / 60))
+
+
+def test_what_batteries_take_or_give_is_not_hidden(seen: tuple[Watch, _Feed]) -> None:
+    watch, feed = seen
+    for second in range(20):
+        feed.say(second, 300.0, 780.0 - 500.0)
+        sight = watch.look(100.0 + second, np.full(4, 400.0), {1: -500.0})
+    assert sight.hidden_w.tolist() == [80.0, 80.0]
+
+
+def test_a_leaf_that_draws_beyond_the_cap_it_says_it_holds_is_counted_with_what_it_draws(
+    seen: tuple[Watch, _Feed],
+) -> None:
+    watch, feed = seen
+    for second in range(10):
+        feed.say(second, 300.0)
+        sight = watch.look(100.0 + second, np.array([200.0, 50.0, 400.0, 50.0]), {})
+        late = second < 7  # a cap needs a while, and so do readings
+        assert sight.hidden_w.tolist() == ([0.0, 0.0] if late else [100.0, 100.0])
+    assert "n1/gpu" in watch.troubles()
 
 
 def test_when_the_feed_ends_all_is_stale_and_the_last_draw_is_kept(seen: tuple[Watch, _Feed]) -> None:
     watch, feed = seen
     feed.say(0, 300.0)
-    watch.look(100.0, np.full(4, 400.0))
+    watch.look(100.0, np.full(4, 400.0), {})
     feed.answer = EdgeError("aggregator: no answer in time")
     for at_s, fresh in ((104.0, True), (106.0, False)):
-        sight = watch.look(at_s, np.full(4, 400.0))
+        sight = watch.look(at_s, np.full(4, 400.0), {})
         assert sight.fresh[0] == fresh and sight.power_w[0] == 300.0
     assert watch.trouble == "aggregator: no answer in time"
 
