@@ -101,7 +101,7 @@ def check(file: File) -> None:
     """Tell every mistake in a site.toml, with its line."""
     with _told():
         from edgeagent_central.optimize.power.channels import rows_of
-        from edgeagent_central.optimize.power.topology.load import load_topology
+        from edgeagent_central.optimize.power.topology.load import load_topology, unsafe_fallbacks
         from edgeagent_central.optimize.power.wiring import wired
 
         found = load_topology(file)
@@ -111,6 +111,8 @@ def check(file: File) -> None:
         print(
             f"{file}: {len(found.site.domains)} domains, {servers} servers, {len(found.site.leaves)} leaves"
         )
+        for warning in unsafe_fallbacks(found.site):
+            print(f"{file}: warning: {warning}")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ draw."""
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -43,7 +43,7 @@ class Profile:
         return rising
 
 
-def concave(name: str, x: Array, work: Array, source: str = "") -> Profile:
+def concave(name: str, x: Array, work: Array, source: str = "", steady: bool = False) -> Profile:
     """A profile from measured points: their concave hull from (0, 0) to (1, 1).
 
     Raises:
@@ -60,7 +60,7 @@ def concave(name: str, x: Array, work: Array, source: str = "") -> Profile:
             hull.pop()
         hull.append(point)
     xs, ys = (np.asarray(column) for column in zip(*hull, strict=True))
-    return Profile(name, xs, ys, source)
+    return Profile(name, xs, ys, source, steady)
 
 
 def _below(left: tuple[float, float], middle: tuple[float, float], right: tuple[float, float]) -> bool:
@@ -73,8 +73,6 @@ def shipped() -> dict[str, Profile]:
     """The profiles that come with us, by name."""
     text = resources.files(__package__).joinpath("data/profiles.toml").read_text("utf-8")
     return {
-        name: replace(
-            concave(name, np.asarray(row["x"]), np.asarray(row["work"]), row["source"]), steady=row["steady"]
-        )
+        name: concave(name, np.asarray(row["x"]), np.asarray(row["work"]), row["source"], row["steady"])
         for name, row in tomllib.loads(text).items()
     }

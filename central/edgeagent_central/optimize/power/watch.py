@@ -30,7 +30,7 @@ QUANTITIES: Final = ("power", "frequency", "energy", "soc")
 #: Without a meter the site's draw is the leaves' sum, if at least this share of them is fresh.
 _MOSTLY: Final = 0.9
 
-#: A leaf that has drawn beyond its cap for so many seconds does not hold it; and from this share of its range on
+#: A leaf that has drawn beyond its cap for so many seconds does not hold it; from this share of its range on
 #: that is told.
 _DEFIANT_S: Final = 8
 _DEFIANT: Final = 0.05
@@ -130,7 +130,7 @@ class Watch:
         return latest
 
     def _compare(self, meters_w: dict[int, float], flow_w: Array, fresh: Flags) -> None:
-        """What meters read beyond what flows to the leaves and batteries below, while all leaves are known."""
+        """What meters read beyond what flows to leaves and batteries below, while all leaves are known."""
         tree = self._site.tree
         for domain, metered_w in meters_w.items():
             if fresh[tree.first[domain] : tree.end[domain]].all():

@@ -81,6 +81,17 @@ def load_topology(path: Path) -> Topology:
     return topology
 
 
+def unsafe_fallbacks(site: Site) -> list[str]:
+    """Domains whose limit would be passed if all their leases ended; for people."""
+    fallback_w, limit_w = site.tree.load_w(site.fallback_w), site.tree.limit_w
+    return [
+        f"{site.domains[domain]}: when nothing central lives, its servers fall back to "
+        f"{fallback_w[domain] / 1e3:,.4g} kW, above its {limit_w[domain] / 1e3:,.4g} kW; lower fallback_w, "
+        "and `fallback` on the nodes"
+        for domain in np.flatnonzero(fallback_w > limit_w).tolist()
+    ]
+
+
 def _ordered(document: Document, domains: Sequence[DomainKeys]) -> list[DomainKeys]:
     """Parents before children, depth first."""
     by_name: dict[str, DomainKeys] = {}
@@ -139,7 +150,11 @@ def _servers(
             complain("domain", f"no domain {row.domain!r}; {nearest(row.domain, sorted(domains))}")
         if row.work not in profiles:
             complain("work", f"no profile {row.work!r}; {nearest(row.work, sorted(profiles))}")
+        held: set[str] = set()
         for at, part in enumerate(row.component):
+            if part.cap in held:
+                document.complain(("server", place, "component", at, "cap"), f"{part.cap!r} stands twice")
+            held.add(part.cap)
             if why := _unusable(part):
                 document.complain(("server", place, "component", at, "min_w"), why)
         try:
@@ -160,6 +175,8 @@ def _complain(document: Document, place: int, key: str, message: str) -> None:
 
 def _unusable(part: ComponentKeys) -> str:
     fallback_w = part.max_w if part.fallback_w is None else part.fallback_w
+    if not np.isfinite([part.max_w, part.clock_max_hz]).all():
+        return f"max_w {part.max_w:g} and clock_max_hz {part.clock_max_hz:g} must be finite"
     if not part.idle_w <= part.max_w or not part.min_w <= part.max_w:
         return f"min_w {part.min_w:g} and idle_w {part.idle_w:g} must not be above max_w {part.max_w:g}"
     if not part.min_w <= fallback_w <= part.max_w:
@@ -205,7 +222,7 @@ def _compiled(
         ramp_up_w_per_s=_watts([domain.ramp_up_kw_per_s for domain in ordered]),
         ramp_down_w_per_s=_watts([domain.ramp_down_kw_per_s for domain in ordered]),
         breakers={place: found for place, row in enumerate(ordered) if (found := _thermal(row))},
-        storage={place: found for place, row in enumerate(ordered) if (found := _storage(row))},
+        storage={place: store for place, row in enumerate(ordered) if (store := _storage(row))},
         diverse=np.array([domain.diversity for domain in ordered], bool),
         idle_w=np.array([leaf.idle_w for leaf in leaves]),
         min_w=np.array([leaf.min_w for leaf in leaves]),
@@ -291,5 +308,5 @@ def _check(document: Document, topology: Topology) -> None:
     if not np.isfinite(site.tree.limit_w[0]):
         at = order[site.domains[0]]
         document.complain(("domain", at, "limit_kw"), "the root needs one, or a breaker, or feeds")
-    if not len(site.leaves):
+    if not any(target.part for target in topology.targets):
         document.complain(("server",), "no server has a component that could be held")

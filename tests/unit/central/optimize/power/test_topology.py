@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeagent_central.optimize.power.topology.draw import rows
-from edgeagent_central.optimize.power.topology.load import Topology, load_topology
+from edgeagent_central.optimize.power.topology.load import Topology, load_topology, unsafe_fallbacks
 from edgeagent_central.optimize.power.topology.names import expanded
 from edgeagent_sdk.config import ConfigError
 
@@ -131,6 +131,16 @@ def test_rows_for_programs(tmp_path: Path) -> None:
         pytest.param(
             ('name = "m1"', 'name = "n09"'), "'n09' stands twice; names are unique", id="server twice"
         ),
+        pytest.param(("max_w = 250\nfallback_w = 120", "max_w = inf"), "max_w inf", id="no number"),
+        pytest.param(
+            (
+                "fallback_w = 120\n",
+                'fallback_w = 120\n[[server.component]]\nname = "gpu1"\ncap = "nvml/gpu0_power_limit"\n'
+                'power = "nvml/gpu1"\nmin_w = 100\nmax_w = 250\n',
+            ),
+            "server[0].component[1].cap: 'nvml/gpu0_power_limit' stands twice",
+            id="cap twice",
+        ),
         pytest.param(("priority = 3", "priorty = 3"), "unknown key; did you mean 'priority'?", id="typo"),
     ],
 )
@@ -139,6 +149,24 @@ def test_mistakes(tmp_path: Path, change: tuple[str, str], problem: str) -> None
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, RIGHT.replace(*change, 1))
     assert any(problem in str(found) for found in caught.value.problems), caught.value.problems
+
+
+def test_nothing_that_can_be_held_is_no_topology(tmp_path: Path) -> None:
+    text = 'site = "lab"\n[[domain]]\nname = "grid"\nlimit_kw = 1\n[[server]]\nname = "m1"\ndomain = "grid"\n'
+    with pytest.raises(ConfigError, match="no server has a component"):
+        loaded(tmp_path, text + "other_w = 100\n")
+
+
+def test_a_class_of_work_of_ones_own(tmp_path: Path) -> None:
+    own = '[[profile]]\nname = "render"\nx = [0.5]\nwork = [0.8]\nsteady = true\n'
+    profile = loaded(tmp_path, RIGHT + own).site.profiles[-1]
+    assert profile.name == "render" and profile.steady and profile.at(np.array([0.5])) == [0.8]
+
+
+def test_fallbacks_above_a_limit_are_told(tmp_path: Path) -> None:
+    assert unsafe_fallbacks(loaded(tmp_path, RIGHT).site) == []
+    told = unsafe_fallbacks(loaded(tmp_path, RIGHT.replace("limit_kw = 40\n", "limit_kw = 1.1\n")).site)
+    assert len(told) == 1 and told[0].startswith("grid: when nothing central lives")
 
 
 def test_a_child_may_be_allowed_more_than_its_parent(tmp_path: Path) -> None:
