@@ -1,9 +1,8 @@
 """What each leaf will want in the next second: quantiles of its demand, calibrated on the stream itself.
 
 A leaf that draws less than it may shows its demand. One that draws all it may hides it; its clock tells
-then by how much it is slowed, and what it would draw at full clock follows from the power of CMOS, about
-f·V² with V rising with f. Without a clock it wants what it last did, and climbs from there as far as it is
-let.
+then by how much it is slowed, and what it would draw at full clock follows from the law of its chip, which
+is learned leaf by leaf. Without a clock it wants what it last did, and climbs from there as far as it is let.
 
 The next demand is that plus a residual, whose quantiles are those of all leaves of the class at a like
 level, with forgetting (split conformal prediction; Vovk, Gammerman, Shafer, 2005).
@@ -17,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from edgeagent_central.optimize.power.chips import Chips
 from edgeagent_central.optimize.power.plan import Snapshot, held
 from edgeagent_central.optimize.power.site import Site
 from edgeagent_central.optimize.power.tree import Array, Flags, Indices
@@ -24,9 +24,6 @@ from edgeagent_central.optimize.power.tree import Array, Flags, Indices
 #: Quantiles that stand for the distribution, and the share of it that each stands for.
 LEVELS: Final = np.array([0.1, 0.5, 0.8, 0.95, 0.995])
 SHARES: Final = np.diff([0.0, *((LEVELS[1:] + LEVELS[:-1]) / 2), 1.0])
-
-#: Power above idle grows with this power of the clock, about: f·V², V from half its range up nearly linear.
-_CLOCK_EXPONENT: Final = 2.4
 
 _BINS, _BANDS = 401, 5
 _MIDDLE: Final = _BINS // 2
@@ -42,27 +39,17 @@ _PRIOR_COUNT: Final = 20.0
 _PRIOR_JUMP: Final = 0.1
 
 
-def power_share(clock: Array) -> Array:
-    """Power above idle at a clock, as a share of that at the highest."""
-    share: Array = clock**_CLOCK_EXPONENT
-    return share
-
-
-def clock_for(share: Array) -> Array:
-    """The clock at which a leaf draws `share` of what it wants above idle."""
-    clock: Array = share ** (1.0 / _CLOCK_EXPONENT)
-    return clock
-
-
 class Demand:
     """The demand of n leaves.
 
     Attributes:
         known: shape (n,), whose demand is seen or reckoned from its clock.
+        chips: what the clock tells of the power.
     """
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self.chips = Chips(len(site.leaves))
         self._range_w = np.maximum(site.max_w - site.idle_w, 1e-9)
         #: Until it is seen, a leaf wants all.
         self._share = np.ones(len(site.leaves))
@@ -75,8 +62,10 @@ class Demand:
         """Take in a second."""
         share = np.clip((seen.power_w - self._site.idle_w) / self._range_w, 0.0, 1.0)
         clock = np.clip(np.nan_to_num(seen.clock, nan=1.0), 0.05, 1.0)
-        share = np.minimum(share / power_share(clock), 1.0)
-        known = seen.fresh & (np.isfinite(seen.clock) | ~held(self._site, seen))
+        capped, told = held(self._site, seen), seen.fresh & np.isfinite(seen.clock)
+        self.chips.observe(share, clock, capped & told & (clock < 1.0))
+        share = np.minimum(share / self.chips.power_share(clock), 1.0)
+        known = told | (seen.fresh & ~capped)
         self._learn(share, known & self.known)
         guess = np.where(seen.fresh, np.maximum(self._share, share), self._share)
         self._share = np.where(known, share, guess)

@@ -64,9 +64,10 @@ class Filling:
             self._counts, self._worth = np.ones_like(self._width_w), curves.worth.ravel()
         else:
             self._counts = counts.ravel()
-            self._worth = _ironed(curves.width_w * counts, curves.width_w * curves.worth).ravel()
+            self._worth = _for_each_that_counts(curves, counts).ravel()
         self._floors_w = tree.load_w(curves.floor_w)
-        self._order = np.argsort(-self._worth)
+        used = np.flatnonzero((self._width_w > 0) & (self._counts > 0)).astype(np.int32)
+        self._order = used[np.argsort(-self._worth[used])]
         self.price = np.zeros(len(tree.parent))
 
     @property
@@ -82,7 +83,7 @@ class Filling:
         if not over.any():
             return
         leaf_over = np.append(over, False)[level.of_leaf]
-        held = self._order[leaf_over[self._leaf[self._order]] & (self._counts[self._order] > 0)]
+        held = self._order[leaf_over[self._leaf[self._order]]]
         cut_leaves = self._cut(level.domains, room_w, held, level.of_leaf[self._leaf[held]])
         self._width_w[cut_leaves[self._leaf] & (self._counts == 0)] = 0.0
 
@@ -128,6 +129,17 @@ def fill(tree: Tree, curves: Curves, limit_w: Array) -> Filled:
     for level in tree.levels:
         filling.cut(level, limit_w)
     return Filled(curves.floor_w + filling.width_w.sum(axis=1), filling.price)
+
+
+def _for_each_that_counts(curves: Curves, counts: Array) -> Array:
+    """Worth for each W that counts, never rising along a row; shape (n, k)."""
+    size_w = curves.width_w * counts
+    worth = np.divide(curves.worth, counts, out=np.zeros_like(counts), where=size_w > 0)
+    # Where nothing is wide the neighbour counts.
+    ahead = np.maximum.accumulate(worth[:, ::-1], axis=1)[:, ::-1]
+    rising = (np.where(size_w > 0, worth, ahead) < ahead - 1e-12).any(axis=1)
+    worth[rising] = _ironed(size_w[rising], (curves.width_w * curves.worth)[rising])
+    return worth
 
 
 def _ironed(size_w: Array, value: Array) -> Array:

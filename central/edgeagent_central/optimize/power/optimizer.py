@@ -15,7 +15,7 @@ import numpy as np
 
 from edgeagent_central.optimize.power.breakers import Bimetals
 from edgeagent_central.optimize.power.checker import Checker
-from edgeagent_central.optimize.power.demand import SHARES, Demand, clock_for, power_share
+from edgeagent_central.optimize.power.demand import SHARES, Demand
 from edgeagent_central.optimize.power.diversity import Diversity
 from edgeagent_central.optimize.power.fill import Curves, Filling
 from edgeagent_central.optimize.power.horizon import BLOCKS_S, Battery, Coupled, Course, Horizon
@@ -32,7 +32,7 @@ _SEGMENTS: Final = 12
 _COOLED_S: Final = 30.0
 
 #: A cap that would rise by less than this share of its range stays: fewer commands.
-_STIR: Final = 0.01
+_STIR: Final = 0.005
 
 #: A plan that was found too high is made again, lower by this times the excess.
 _RETREAT: Final = 1.2
@@ -88,8 +88,8 @@ class PowerOptimizer:
             turned_down = turned_down or f"the {plan.how} plan: {breaches[0]}"
             for breach in breaches:
                 aims_w[breach.domain] -= _RETREAT * breach.amount * (breach.domain >= 0)
-        self._last = plan
-        self._diversity.expect(self._expected_w(demand_w, power_share(plan.clock), plan.cap_w))
+        self._last, chips = plan, self._demand.chips
+        self._diversity.expect(self._expected_w(demand_w, chips.power_share(plan.clock), plan.cap_w))
         return plan._replace(why=turned_down or plan.why)
 
     def stopgaps(self, seen: Snapshot) -> Iterator[Plan]:
@@ -140,9 +140,17 @@ class PowerOptimizer:
         drawn_w = np.where(
             diverse.any() & self._diversity.counted, self._expected_w(demand_w, share, cap_w), cap_w
         )
-        why = self._binding(filling.price)
+        why, clock = self._binding(filling.price), self._demand.chips.clock_for(share)
         return Plan(
-            seen.time_s, cap_w, clock_for(share), charge_w, budget_w, drawn_w, filling.price, "optimal", why
+            seen.time_s,
+            cap_w,
+            clock,
+            charge_w,
+            budget_w,
+            drawn_w,
+            filling.price,
+            "optimal",
+            why,
         )
 
     def _likely(self, curves: Curves, likely: Array, demand_w: Array, locked: Flags) -> tuple[Curves, Array]:

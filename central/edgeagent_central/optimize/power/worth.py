@@ -19,8 +19,10 @@ from edgeagent_central.optimize.power.profiles import Profile
 from edgeagent_central.optimize.power.site import Site
 from edgeagent_central.optimize.power.tree import Array
 
-#: Between the lowest cap and the lowest quantile there are this many segments.
-_BELOW: Final = 4
+#: The expected worth bends where the profile does, for each quantile of the demand. So many bends are kept:
+#: those of the middle quantile, the strongest first, then the strongest of the others.
+_BENDS: Final = 6
+_MIDDLE_FIRST: Final = (1, 0, 2, 3)
 
 #: Slopes are looked up at this many places of a profile.
 _GRID: Final = 512
@@ -40,15 +42,18 @@ class Worth:
         self._x = np.stack([_padded(profile.x, segments + 1) for profile in site.profiles])
         work = np.stack([_padded(profile.work, segments + 1) for profile in site.profiles])
         self._rise = np.diff(work, axis=1) / np.maximum(np.diff(self._x, axis=1), 1e-12)
+        bends = [_bends(profile) for profile in site.profiles]
+        self._bend_x = np.array([[x for x, _ in each] for each in bends])[site.profile]
+        self._bend_of = np.array([[quantile for _, quantile in each] for each in bends])[site.profile]
 
     def curves(self, demand_w: Array) -> tuple[Curves, Array]:
         """From quantiles of the demand, shape (n, 5): what power is worth, and how likely each segment is
         drawn, shape (n, k)."""
         site = self._site
-        low = site.min_w[:, None]
-        knots = np.clip(demand_w, low, site.max_w[:, None])
-        steps = np.linspace(0.0, 1.0, _BELOW + 1)[:-1]
-        edges = np.concatenate((low + (knots[:, :1] - low) * steps, knots, site.max_w[:, None]), axis=1)
+        low, high, idle_w = site.min_w[:, None], site.max_w[:, None], site.idle_w[:, None]
+        bends_w = idle_w + self._bend_x * (np.take_along_axis(demand_w, self._bend_of, axis=1) - idle_w)
+        inner_w = np.sort(np.clip(np.concatenate((bends_w, demand_w), axis=1), low, high), axis=1)
+        edges = np.concatenate((low, inner_w, high), axis=1)
         width_w = np.diff(edges, axis=1)
         middle_w = edges[:, :-1] + width_w / 2
         worth, likely = np.zeros_like(width_w), np.zeros_like(width_w)
@@ -86,6 +91,15 @@ def lowest_share(site: Site) -> Array:
     """Of what it wants above idle, what a leaf draws at its lowest clock; shape (n,)."""
     share: Array = (site.min_w - site.idle_w) / np.maximum(site.max_w - site.idle_w, 1e-9)
     return share
+
+
+def _bends(profile: Profile) -> list[tuple[float, int]]:
+    """Where the worth bends: the place in the profile, and of which quantile."""
+    strength = -np.diff(np.diff(profile.work) / np.diff(profile.x))
+    strongest = profile.x[1:-1][np.argsort(-strength)].tolist() or [0.5]
+    middle, *others = _MIDDLE_FIRST
+    bends = [(x, middle) for x in strongest] + [(x, other) for x in strongest for other in others]
+    return (bends * _BENDS)[:_BENDS]
 
 
 def _slope_table(profiles: Sequence[Profile]) -> Array:

@@ -73,7 +73,9 @@ class Plant:
         self._told_w = np.where(heard, self.power_w, self._told_w)
         # Whoever is heard tells its cap; of the others only the last confirmed one and the
         # fallback are known.
-        self._bound_w = np.where(heard, self.cap_w, np.maximum(self._bound_w, self._site.fallback_w))
+        ended = time_s >= self._until_s  # those who told a cap told as well until when it holds
+        loose_w = np.where(ended, self._site.fallback_w, np.maximum(self._bound_w, self._site.fallback_w))
+        self._bound_w = np.where(heard, self.cap_w, loose_w)
         return Snapshot(time_s, self._told_w, heard, heard, self.cap_w, self._bound_w, self._clock, limit_w)
 
     def obey(self, time_s: float, seen: Snapshot, plan: Plan) -> None:
