@@ -90,7 +90,7 @@ class Event(msgspec.Struct, kw_only=True):
         """How it stands; `expected_w` is the baseline that it would have if it began now."""
         order = self.order
         baseline_w = order.baseline_w if order.baseline_w is not None else expected_w
-        target_w = None if baseline_w is None else order.target_w(baseline_w)
+        target_w = order.to_w if baseline_w is None else order.target_w(baseline_w)
         mean_w = self.sum_w / self.measured if self.measured else None
         row: dict[str, Any] = {
             "id": order.id,
@@ -111,7 +111,9 @@ class Event(msgspec.Struct, kw_only=True):
             "worst_above_w": self.worst_above_w,
             "note": "",
         }
-        if target_w is not None and target_w < self.floor_w:
+        if target_w is None:
+            row["note"] = "it cannot be obeyed before something is measured: a share of what? see /healthz"
+        elif target_w < self.floor_w:
             row["note"] = (
                 f"as low as safely possible: the servers cannot be held below {self.floor_w / 1e3:,.4g} kW"
             )

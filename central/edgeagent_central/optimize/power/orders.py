@@ -22,6 +22,9 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h)?")
 _WATTS: Final = {"W": 1.0, "kW": 1e3, "MW": 1e6}
 _SECONDS: Final = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
+#: Nobody plans further ahead; what does is a slip.
+_AHEAD_MAX_S: Final = 366 * 86400.0
+
 Phase = Literal["coming", "ramping", "holding", "returning", "over"]
 
 
@@ -109,6 +112,8 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         from_s = now_s if self.from_s is None else self.from_s
         if not (isfinite(from_s) and from_s + self.for_s > now_s):
             raise EdgeError("it would be over already; give a later --from or a longer --for")
+        if max(from_s - now_s, self.for_s) > _AHEAD_MAX_S:
+            raise EdgeError("it would begin or last further ahead than a year")
         return Order(
             id=uuid.uuid4().hex[:8],
             from_s=from_s,

@@ -47,6 +47,7 @@ def test_the_limit_follows_the_ramp(at_s: float, phase: str, limit_w: float, how
         ({"for_s": inf, "by": 0.2}, "give a time above 0"),
         ({"for_s": 60, "by": 0.2, "ramp_s": 61}, "it lies between 0 and the 60 s"),
         ({"for_s": 60, "by": 0.2, "from_s": _NOW_S - 61}, "it would be over already"),
+        ({"for_s": 60, "by": 0.2, "from_s": 1e18}, "further ahead than a year"),
     ],
 )
 def test_what_cannot_be_is_refused(body: dict[str, float], why: str) -> None:
@@ -98,6 +99,15 @@ def test_the_report_tells_what_was_measured(tmp_path: Path) -> None:
     assert again.limits_w(begin_s + 33, (0.0,)) == [750.0], "it is kept, with its baseline"
     assert again.remove(report["id"], begin_s) and again.remove(report["id"], begin_s) is None
     assert Book(tmp_path / "orders.json", floor_w=800.0).reports(begin_s) == []
+
+
+def test_a_share_of_what_nobody_measures_is_told(tmp_path: Path) -> None:
+    book = Book(tmp_path / "orders.json", 100.0)
+    assert "before something is measured" in book.add(Asked(for_s=60.0, by=0.25), 0.0)["note"]
+    watts = book.add(Asked(for_s=60.0, to_w=500.0), 0.0)
+    assert watts["target_w"] == 500.0 and watts["note"] == "", "watts are a limit without"
+    book.measure(1.0, 1000.0)
+    assert book.reports(1.0)[0]["note"] == ""
 
 
 def test_seconds_under_an_order_are_no_baseline_of_the_next(tmp_path: Path) -> None:
