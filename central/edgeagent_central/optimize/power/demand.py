@@ -57,6 +57,7 @@ class Demand:
         prior = np.full(_BINS, _PRIOR_JUMP / _BINS)
         prior[_MIDDLE] += 1.0 - _PRIOR_JUMP
         self._residuals = np.tile(prior * _PRIOR_COUNT, (len(site.profiles), _BANDS, 1))
+        self._quantiles = self._calibrated()
 
     def observe(self, seen: Snapshot) -> None:
         """Take in a second."""
@@ -70,10 +71,11 @@ class Demand:
         guess = np.where(seen.fresh, np.maximum(self._share, share), self._share)
         self._share = np.where(known, share, guess)
         self.known = known
+        self._quantiles = self._calibrated()
 
     def quantiles_w(self) -> Array:
         """Of the next second's demand at `LEVELS`; shape (n, 5)."""
-        residual = self._quantiles()[self._site.profile, _band(self._share)]
+        residual = self._quantiles[self._site.profile, _band(self._share)]
         share = np.clip(self._share[:, None] + residual, 0.0, 1.0)
         wanted_w: Array = self._site.idle_w[:, None] + share * self._range_w[:, None]
         return wanted_w
@@ -81,7 +83,7 @@ class Demand:
     @property
     def restless(self) -> Flags:
         """Whose demand jumps about from second to second, as a share of itself; shape (n,)."""
-        residual = self._quantiles()[..., 3] - self._quantiles()[..., 0]
+        residual = self._quantiles[..., 3] - self._quantiles[..., 0]
         spread: Array = residual[self._site.profile, _band(self._share)]
         return spread > _RESTLESS * np.maximum(self._share, 0.05)
 
@@ -91,8 +93,8 @@ class Demand:
         self._residuals *= _KEEP
         self._residuals += np.bincount(cell, minlength=self._residuals.size).reshape(self._residuals.shape)
 
-    def _quantiles(self) -> Array:
-        """Of the residuals; shape (classes, bands, 5)."""
+    def _calibrated(self) -> Array:
+        """Quantiles of the residuals; shape (classes, bands, 5)."""
         counted = np.cumsum(self._residuals, axis=2)
         wanted = LEVELS * counted[..., -1:]
         place = (counted[..., None, :] < wanted[..., None]).sum(axis=-1)

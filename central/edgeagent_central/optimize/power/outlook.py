@@ -50,7 +50,8 @@ class Outlook:
         upper = self._mean()
         for place, errors in enumerate(self._errors):
             if errors:
-                upper[:, place] += np.quantile(np.stack(errors), _QUANTILE, axis=0)
+                rank = int(_QUANTILE * len(errors))
+                upper[:, place] += np.partition(np.stack(errors), rank, axis=0)[rank]
         return np.maximum(upper, 0.0)
 
     def _mean(self) -> Array:

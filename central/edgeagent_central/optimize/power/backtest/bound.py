@@ -8,11 +8,16 @@ second).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from edgeagent_central.optimize.power.backtest.world import IDLE_W, MIN_W, World
 from edgeagent_central.optimize.power.fill import Curves, fill
 from edgeagent_central.optimize.power.tree import Array, Tree
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 
 class Truth:
@@ -62,20 +67,25 @@ def by_highs(tree: Tree, curves: Curves, limit_w: Array) -> float:
         ArithmeticError: it found no solution.
     """
     from scipy.optimize import linprog
-    from scipy.sparse import csr_matrix
 
-    leaves, segments = curves.width_w.shape
-    rows = np.concatenate(
-        [np.full(end - first, d) for d, (first, end) in enumerate(zip(tree.first, tree.end, strict=True))]
-    )
-    columns = np.concatenate([np.arange(first, end) for first, end in zip(tree.first, tree.end, strict=True)])
-    feeds = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(tree.parent), leaves))
-    spread = csr_matrix(
-        (np.ones(leaves * segments), (np.repeat(np.arange(leaves), segments), np.arange(leaves * segments)))
-    )
-    room_w = limit_w - tree.load_w(curves.floor_w)
-    bounds = np.stack((np.zeros(leaves * segments), curves.width_w.ravel()), axis=1)
-    found = linprog(-curves.worth.ravel(), A_ub=feeds @ spread, b_ub=room_w, bounds=bounds, method="highs")
+    feeds, room_w = carried(tree, curves, limit_w)
+    width_w = curves.width_w.ravel()
+    bounds = np.stack((np.zeros_like(width_w), width_w), axis=1)
+    found = linprog(-curves.worth.ravel(), A_ub=feeds, b_ub=room_w, bounds=bounds, method="highs")
     if found.status != 0:
         raise ArithmeticError(found.message)
     return float(-found.fun)
+
+
+def carried(tree: Tree, curves: Curves, limit_w: Array) -> tuple[csr_matrix, Array]:
+    """What each domain carries of every segment, and the room for it above the floors."""
+    from scipy.sparse import csr_matrix
+
+    leaves, segments = curves.width_w.shape
+    spans = list(zip(tree.first, tree.end, strict=True))
+    rows = np.concatenate([np.full(end - first, domain) for domain, (first, end) in enumerate(spans)])
+    columns = np.concatenate([np.arange(first, end) for first, end in spans])
+    feeds = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(tree.parent), leaves))
+    cells = np.arange(leaves * segments)
+    spread = csr_matrix((np.ones(len(cells)), (np.repeat(np.arange(leaves), segments), cells)))
+    return feeds @ spread, limit_w - tree.load_w(curves.floor_w)

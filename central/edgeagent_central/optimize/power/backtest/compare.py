@@ -103,7 +103,8 @@ def _scene(case: Case) -> tuple[World, Site]:
 def _peak_w(world: World, case: Case) -> Array:
     """The most that each domain would carry if nothing held it; shape (d,)."""
     tree = site(world).tree
-    return np.max([tree.load_w(world.demand_w(second)) for second in case.span], axis=0)
+    peak_w: Array = np.max([tree.load_w(world.demand_w(second)) for second in case.span], axis=0)
+    return peak_w
 
 
 @cache
