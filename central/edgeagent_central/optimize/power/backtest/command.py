@@ -78,6 +78,10 @@ def backtest(
             help="Instead: an order to draw so much less, for --for seconds.",
         ),
     ] = None,
+    diversity: Annotated[
+        bool,
+        typer.Option(help="With --order: reckon upper domains with diversity, or by the sum of the caps."),
+    ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds, equal futures.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -93,7 +97,10 @@ def backtest(
     if order:
         from edgeagent_central.optimize.power.backtest.orders import Ordered, ordered
 
-        tried = [Ordered(data, servers, order, seconds, each, silent, seed) for each in budget or (0.8,)]
+        tried = [
+            Ordered(data, servers, order, seconds, each, silent, seed, diversity=diversity)
+            for each in budget or (0.8,)
+        ]
         show([row for case in tried for row in ordered(case)], _ORDER_COLUMNS, as_json=as_json)
         return
     for name in only or ():

@@ -45,6 +45,7 @@ class Ordered:
         budget: the contract, as a share of the most that the site would draw without it.
         silent: share of servers that do not answer.
         around_s: how long is learned, and looked at before the order and after it.
+        diversity: whether switchboards and site are reckoned with diversity; else by the sum of the caps.
     """
 
     data: Path
@@ -55,6 +56,7 @@ class Ordered:
     silent: float
     seed: int
     around_s: int = AROUND_S
+    diversity: bool = True
 
 
 @dataclass
@@ -93,6 +95,7 @@ def ordered(case: Ordered) -> Iterator[dict[str, Any]]:
     """A row for what is before the order, under it, and after it."""
     world = World(case.servers, feed(read_requests(case.data)), read_jobs(case.data), case.seed)
     here = site(world, _peak_w(world), case.budget)
+    here = replace(here, diverse=here.diverse & case.diversity)
     plant, optimizer = Plant(here, case.silent, case.seed, phased=True), PowerOptimizer(here)
     truth, bimetals, before = Truth(world), Bimetals(here.breakers), Before()
     heat = np.full(len(bimetals.domains), 0.5)
