@@ -276,8 +276,8 @@ class PowerOptimizer:
         return self._plain(seen, limit_w, cap_w, "shifted")
 
     def _proportional(self, seen: Snapshot, limit_w: Array) -> Plan:
-        """The same share of its range to each leaf, as far as what lies above it allows."""
-        site = self.site
+        """The same share of its range to each leaf, as far as what lies above it allows, ramps included."""
+        site, limit_w = self.site, self._budgets(seen, limit_w, None, {})
         floor_w = np.where(seen.answers, site.min_w, seen.bound_w)
         range_w = np.where(seen.answers, site.max_w - site.min_w, 0.0)
         room_w = np.maximum(limit_w - site.tree.load_w(floor_w), 0.0)

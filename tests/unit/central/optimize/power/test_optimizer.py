@@ -87,6 +87,13 @@ def test_what_cannot_be_kept_is_kept_as_well_as_can_be() -> None:
     assert optimizer.decide().cap_w == pytest.approx([100, 100])
 
 
+def test_a_stopgap_keeps_the_ramp() -> None:
+    tree = Tree.build([-1], [0], [0] * 8)
+    here = replace(site(tree, np.array([2400.0])), ramp_up_w_per_s=np.array([100.0]))
+    plans = {plan.how: plan for plan in PowerOptimizer(here).stopgaps(seen(here, np.full(8, 120.0)))}
+    assert plans["proportional"].cap_w.sum() == pytest.approx(8 * 120.0 + 100.0)
+
+
 def test_the_binding_limit_is_named() -> None:
     tree = Tree.build([-1, 0, 0], [0, 0, 0], [1, 1, 2, 2])
     plan = settled(site(tree, np.array([5000.0, 400.0, 5000.0])), np.full(4, 390.0))
