@@ -8,6 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from inspect import signature
+from itertools import dropwhile
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,7 @@ def _service(unit: Path) -> configparser.SectionProxy:
 
 
 def test_there_is_a_unit_for_each_end() -> None:
-    assert [unit.stem for unit in _UNITS] == ["edgeagent-aggregator", "edgeagent"]
+    assert [unit.stem for unit in _UNITS] == ["edgeagent-aggregator", "edgeagent-optimizer", "edgeagent"]
 
 
 def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
@@ -50,10 +52,11 @@ def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
 
 
 def test_its_command_knows_its_options(unit: Path) -> None:
-    program, command, *options = shlex.split(_service(unit)["ExecStart"])
+    program, *line = shlex.split(_service(unit)["ExecStart"])
     assert program == _PROGRAM
+    options = list(dropwhile(lambda word: not word.startswith("--"), line))
     done = subprocess.run(
-        [sys.executable, "-m", "edgeagent", command, "--help"],
+        [sys.executable, "-m", "edgeagent", *line[: len(line) - len(options)], "--help"],
         capture_output=True,
         text=True,
         env={**os.environ, "COLUMNS": "200"},
@@ -65,6 +68,11 @@ def test_its_command_knows_its_options(unit: Path) -> None:
 def test_its_state_is_where_the_program_keeps_it(unit: Path) -> None:
     from edgeagent.config import AgentConfig
     from edgeagent_central.config import CentralKeys
+    from edgeagent_central.optimize.power.cli import run
 
-    default = {"edgeagent": AgentConfig(site="s").state_dir, "edgeagent-aggregator": CentralKeys().state_dir}
+    default = {
+        "edgeagent": AgentConfig(site="s").state_dir,
+        "edgeagent-aggregator": CentralKeys().state_dir,
+        "edgeagent-optimizer": str(signature(run).parameters["state_dir"].default),
+    }
     assert default[unit.stem] == f"/var/lib/{_service(unit)['StateDirectory']}"
