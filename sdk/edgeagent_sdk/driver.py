@@ -146,14 +146,15 @@ class Host:
         state_dir: where a driver may keep a little state over restarts; None if nowhere.
         readings: of the node's other devices, for a driver whose bus they are; None outside an agent.
         actuators: of the node's other devices, for a driver that steers them; None outside an agent.
-        hints: what workloads have told of themselves since it was last called; None if nobody listens.
+        hints: what workloads have told of themselves since the reader that is given to it, mostly the driver
+            itself, last asked; None if nobody listens.
     """
 
     root: Path = Path("/")
     state_dir: Path | None = None
     readings: Readings | None = None
     actuators: Actuators | None = None
-    hints: Callable[[], tuple[Session, ...]] | None = None
+    hints: Callable[[object], tuple[Session, ...]] | None = None
 
     def path(self, path: str) -> Path:
         """`path`, absolute on the host, as a path of this process."""

@@ -1,4 +1,4 @@
-"""What workloads have told: their sessions, the units that are open, and those done since the last look.
+"""What workloads have told: sessions, the units that are open, and those done since a reader last looked.
 
 Pure: time is given to it. Whatever it is told, it keeps no more than its bounds.
 """
@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from edgeagent_sdk.governor import Session, Unit
 from edgeagent_sdk.hintrecord import Kind, Record, Target
@@ -33,35 +34,38 @@ class Owner(NamedTuple):
 
 
 class _Entry:
-    """One session. Of an open unit it is known when it arrived, and when work began, 0 if that is to come."""
+    """One session.
+
+    Of an open unit it is known when it arrived, and when work began, 0 if that is to come; of one that is
+    done, its number among all of the book.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.open: dict[int, tuple[int, int]] = {}
-        self.done: deque[Unit] = deque(maxlen=DONE_MAX)
+        self.done: deque[tuple[int, Unit]] = deque(maxlen=DONE_MAX)
         self.target: Target
         self.told_ns = 0
 
-    def take(self, record: Record, now_ns: int) -> None:
+    def take(self, record: Record, number: int, now_ns: int) -> None:
         self.target, self.told_ns = record.target, now_ns
         self.open.pop(record.unit, None)
         if record.kind is Kind.DONE:
-            self.done.append(_unit(record))
+            self.done.append((number, _unit(record)))
         elif record.kind is not Kind.DROPPED:
             self.open[record.unit] = record.arrived_ns, record.began_ns
         # Of those told of longest ago, what is too many has ended, and the word of it was lost.
         excess = len(self.open) - min(record.open, OPEN_MAX)
-        for number in list(islice(self.open, max(0, excess))):
-            del self.open[number]
+        for unit in list(islice(self.open, max(0, excess))):
+            del self.open[unit]
 
-    def session(self, now_ns: int, cpus: frozenset[int]) -> Session:
+    def session(self, now_ns: int, cpus: frozenset[int], mark: int) -> Session:
         began_ns = [began_ns for _, began_ns in self.open.values() if began_ns]
-        done, self.done = tuple(self.done), deque(maxlen=DONE_MAX)
         return Session(
             name=self.name,
             domains=self.target.domains,
             deadline_s=self.target.deadline_s,
-            done=done,
+            done=tuple(unit for number, unit in self.done if number > mark),
             pending_s=tuple(
                 sorted((_age_s(arrived, now_ns) for arrived, _ in self.open.values()), reverse=True)
             ),
@@ -69,6 +73,11 @@ class _Entry:
             misses=self.target.misses,
             cpus=cpus,
         )
+
+    def forget_done(self, mark: int) -> None:
+        """Everybody has read what was done up to this mark."""
+        while self.done and self.done[0][0] <= mark:
+            self.done.popleft()
 
     def silent(self, now_ns: int) -> bool:
         """Whether it has said nothing for longer than a session does that is still there."""
@@ -80,6 +89,9 @@ class Book:
 
     def __init__(self) -> None:
         self._entries: dict[Owner, _Entry] = {}
+        self._done = 0
+        #: How far each reader has read, of the units done.
+        self._marks: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
     @property
     def pids(self) -> set[int]:
@@ -99,7 +111,8 @@ class Book:
             self._entries.pop(owner, None)
         else:
             entry = self._entries.get(owner) or self._new(owner, record.target.name)
-            entry.take(record, now_ns)
+            self._done += record.kind is Kind.DONE
+            entry.take(record, self._done, now_ns)
 
     def forget(self, pids: Iterable[int]) -> None:
         """These processes have ended."""
@@ -110,16 +123,25 @@ class Book:
         """Those of whom nothing has been heard for long have ended without a word."""
         self._entries = {owner: entry for owner, entry in self._entries.items() if not entry.silent(now_ns)}
 
-    def drain(self, now_ns: int, cpus: Callable[[int], frozenset[int]]) -> tuple[Session, ...]:
-        """Every session, with the units done since this was last asked.
+    def drain(
+        self, now_ns: int, cpus: Callable[[int], frozenset[int]], reader: object
+    ) -> tuple[Session, ...]:
+        """Every session, with the units done since this reader last asked.
 
         Args:
             cpus: those that a process may use, for sessions that name no domains.
+            reader: who asks. It is known for as long as it lives, and what all have read is forgotten.
         """
-        return tuple(
-            entry.session(now_ns, frozenset() if entry.target.domains else cpus(owner.pid))
+        mark = self._marks.get(reader, 0)
+        sessions = tuple(
+            entry.session(now_ns, frozenset() if entry.target.domains else cpus(owner.pid), mark)
             for owner, entry in self._entries.items()
         )
+        self._marks[reader] = self._done
+        read_by_all = min(self._marks.values())
+        for entry in self._entries.values():
+            entry.forget_done(read_by_all)
+        return sessions
 
     def _new(self, owner: Owner, wanted: str) -> _Entry:
         if len(self._entries) >= SESSIONS_MAX:

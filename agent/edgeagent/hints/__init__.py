@@ -38,9 +38,10 @@ class Hints:
         """So many datagrams were no reports, or found no room."""
         return self._garbage + (self._receiver.garbage if self._receiver else 0)
 
-    def __call__(self) -> tuple[Session, ...]:
-        """Every session, with what its units did since the last call; from any thread."""
-        return self._receiver.drain() if self._receiver else ()
+    def __call__(self, reader: object) -> tuple[Session, ...]:
+        """Every session, with what its units did since this reader's last call; from any thread."""
+        receiver = self._receiver  # taken once: another thread may stop it at any moment
+        return receiver.drain(reader) if receiver else ()
 
     def apply(self, config: HintsConfig) -> None:
         """Take them in as the configuration says. Where that cannot be, it is told, and all else goes on."""

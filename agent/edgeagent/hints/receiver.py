@@ -47,11 +47,11 @@ class Receiver(threading.Thread):
         self._tidy_ns = 0
         self._ending = False
 
-    def drain(self) -> tuple[Session, ...]:
-        """Every session, with what its units did since the last call; from any thread."""
+    def drain(self, reader: object) -> tuple[Session, ...]:
+        """Every session, with what its units did since this reader's last call; from any thread."""
         with self._lock:
             now_ns = self._tidy()
-            return self._book.drain(now_ns, cpus)
+            return self._book.drain(now_ns, cpus, reader)
 
     def stop(self) -> None:
         """End the thread and take the socket away."""

@@ -37,7 +37,7 @@ receiver = Receiver(Path(sys.argv[1]), 0o600, lambda *_, **__: None)
 receiver.start()
 while True:
     time.sleep(0.1)
-    receiver.drain()
+    receiver.drain(receiver)
 """
 
 _READER = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ def _record(
 
 
 def _drained(book: Book, now_s: float) -> tuple[Session, ...]:
-    return book.drain(round(now_s * _S), lambda pid: frozenset({pid}))
+    return book.drain(round(now_s * _S), lambda pid: frozenset({pid}), book)
 
 
 def test_units_are_told_once_and_pending_ones_as_long_as_they_are() -> None:
@@ -46,6 +48,46 @@ def test_units_are_told_once_and_pending_ones_as_long_as_they_are() -> None:
     )
     (after,) = _drained(book, 15.0)
     assert (after.done, after.pending_s) == ((), (4.5,))
+
+
+class _Governor:
+    """Who reads."""
+
+
+def _units(book: Book, reader: object) -> list[float]:
+    (session,) = book.drain(20 * _S, lambda pid: frozenset(), reader)
+    return [unit.ended_s for unit in session.done]
+
+
+def test_each_reader_is_told_every_unit_once_whoever_else_reads() -> None:
+    book, big, little = Book(), _Governor(), _Governor()
+    for reader in (big, little):
+        assert book.drain(20 * _S, lambda pid: frozenset(), reader) == ()
+
+    def done(ended_s: float) -> None:
+        book.take(_record(Kind.DONE, round(ended_s), 0, 10.0, 11.0, ended_s), 7, 20 * _S)
+
+    done(12.0)
+    assert (_units(book, big), _units(book, little)) == ([12.0], [12.0])
+    done(13.0)
+    assert _units(book, big) == [13.0]
+    done(14.0)
+    assert (_units(book, big), _units(book, little)) == ([14.0], [13.0, 14.0])
+    assert (_units(book, big), _units(book, little)) == ([], [])
+
+
+def test_what_a_reader_has_not_read_is_held_within_bounds_and_not_beyond_its_life() -> None:
+    book, idle, busy = Book(), _Governor(), _Governor()
+    for unit in range(1, DONE_MAX + 10):
+        book.take(_record(Kind.DONE, unit, 0, 1.0, 1.0, 1.5), 7, 20 * _S)
+        if unit == 1:
+            _units(book, idle)
+    assert (len(_units(book, busy)), len(_units(book, idle))) == (DONE_MAX, DONE_MAX)
+    book.take(_record(Kind.DONE, 1, 0, 1.0, 1.0, 1.75), 7, 20 * _S)
+    del idle
+    gc.collect()
+    assert _units(book, busy) == [1.75]
+    assert _units(book, _Governor()) == []
 
 
 @pytest.mark.parametrize(
@@ -149,7 +191,7 @@ def test_whatever_is_lost_the_word_that_comes_leaves_no_more_open_than_there_are
             continue
         if not lost:
             book.take(told, 7, unit * _S)
-            (session,) = book.drain(unit * _S, lambda pid: frozenset())
+            (session,) = book.drain(unit * _S, lambda pid: frozenset(), book)
             done -= len(session.done)
             assert len(session.pending_s) <= len(waiting + running)
     assert done == 0

@@ -205,7 +205,7 @@ class DvfsSensor(Sensor):
                 self._news.append(Occurrence("memory-unfit", words, Severity.WARNING))
 
     def _observe(self, now_s: float) -> Observation:
-        sessions = self.host.hints() if self.host.hints else ()
+        sessions = self.host.hints(self) if self.host.hints else ()
         here = [domain.place for domain in self._domains]
         told = tuple(on_domains(session, here) for session in sessions)
         self._workloads.take(told, now_s)

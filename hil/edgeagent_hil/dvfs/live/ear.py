@@ -40,7 +40,7 @@ class Ear:
     def sessions(self) -> tuple[Session, ...]:
         """What has been told since this was last asked."""
         with self._lock:
-            return self._book.drain(time.monotonic_ns(), lambda pid: frozenset())
+            return self._book.drain(time.monotonic_ns(), lambda pid: frozenset(), self)
 
     def _listen(self) -> None:
         while not self._ended:

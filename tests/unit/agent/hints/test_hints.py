@@ -13,15 +13,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from edgeagent.config import HintsConfig
 from edgeagent.hints import Hints
+from edgeagent.hints.receiver import Receiver
 from edgeagent_sdk import hints as sdk
 from edgeagent_sdk.governor import Session
 from tests.services import wait_until
 from tests.unit.agent.reports import Reports
+
+
+class _Governor:
+    """Who reads."""
+
+
+_ME = _Governor()
 
 _WORKLOAD = """
 import sys, time
@@ -70,7 +80,7 @@ def _workload() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _units(hints: Hints) -> int:
-    return sum(len(session.done) for session in hints())
+    return sum(len(session.done) for session in hints(_ME))
 
 
 def _gathered(hints: Hints, enough: Callable[[Session], bool]) -> Session:
@@ -78,7 +88,7 @@ def _gathered(hints: Hints, enough: Callable[[Session], bool]) -> Session:
     found: list[Session] = []
 
     def came() -> bool:
-        found[:] = hints()
+        found[:] = hints(_ME)
         return bool(found) and enough(found[0])
 
     wait_until(came, "the session")
@@ -99,7 +109,7 @@ def test_a_process_that_dies_takes_its_sessions_with_it(directory: Path) -> None
         _gathered(hints, lambda session: bool(session.done))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert hints() == ()
+        assert hints(_ME) == ()
 
 
 def test_a_session_that_is_closed_goes_at_once(directory: Path) -> None:
@@ -107,7 +117,7 @@ def test_a_session_that_is_closed_goes_at_once(directory: Path) -> None:
         with sdk.session("camera", deadline_s=0.033) as s:
             s.begin()
             assert _gathered(hints, lambda session: session.running_s is not None).pending_s
-        wait_until(lambda: hints() == (), "it is gone")
+        wait_until(lambda: hints(_ME) == (), "it is gone")
 
 
 def test_without_domains_the_cpus_of_its_process_are_told(directory: Path) -> None:
@@ -132,6 +142,25 @@ def test_an_agent_that_was_killed_leaves_a_socket_that_the_next_one_takes(direct
     left.close()
     with _receiving(directory) as hints, _workload():
         wait_until(lambda: _units(hints) > 0, "units")
+
+
+def test_a_reload_while_a_governor_reads_is_no_error() -> None:
+    class Reloaded(Hints):
+        """Its receiver is gone as soon as it has been looked at."""
+
+        @property
+        def _receiver(self) -> Receiver | None:
+            return cast(Receiver | None, self.__dict__.pop("made", None))
+
+        @_receiver.setter
+        def _receiver(self, made: Receiver | None) -> None:
+            self.__dict__["made"] = made
+
+    told = (Session("camera", (), 0.033),)
+    hints = Reloaded(Path("/nowhere"), Reports())
+    hints.__dict__["made"] = cast(Receiver, SimpleNamespace(drain=lambda reader: told))
+    assert hints(_ME) == told
+    assert hints(_ME) == ()
 
 
 def test_a_workload_does_not_wait_for_an_agent_that_stands_still(directory: Path) -> None:
@@ -165,7 +194,7 @@ def test_a_flood_costs_little_and_hurts_nothing(directory: Path) -> None:
             s.done()
         used_s += time.process_time() - time.thread_time()
         assert used_s < 0.4, "the receiver's own thread has rested in between"
-        (session,) = hints()
+        (session,) = hints(_ME)
         assert 0 < len(session.done) <= 4096 and len(session.pending_s) <= 1
 
 
@@ -175,7 +204,7 @@ def test_who_may_tell_is_a_matter_of_the_file(directory: Path, mode: str) -> Non
     hints.apply(HintsConfig(mode=mode))
     assert stat.S_IMODE((directory / "hints").stat().st_mode) == int(mode, 8)
     hints.apply(HintsConfig(enabled=False))
-    assert not (directory / "hints").exists() and hints() == ()
+    assert not (directory / "hints").exists() and hints(_ME) == ()
 
 
 @pytest.mark.parametrize(
@@ -193,7 +222,7 @@ def test_without_a_socket_the_agent_goes_on_and_says_why(directory: Path, socket
         hints = Hints(directory, reports)
         hints.apply(HintsConfig(socket=socket_path.format(directory)))
         assert reports.kinds == ["hints-unavailable"] and why in reports.messages[0]
-        assert hints() == ()
+        assert hints(_ME) == ()
         hints.apply(HintsConfig())
         assert (directory / "hints").exists()
         hints.stop()
@@ -214,7 +243,7 @@ def test_a_queue_server_tells_arrivals_and_what_it_drops(directory: Path) -> Non
         with pytest.raises(ZeroDivisionError), s.unit():
             _ = 1 / 0
         time.sleep(0.1)
-        (session,) = hints()
+        (session,) = hints(_ME)
         assert (session.done, session.pending_s) == ((), ())
 
 

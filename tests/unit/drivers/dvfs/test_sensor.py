@@ -386,7 +386,7 @@ def test_sessions_are_counted_and_found_on_their_domains(tmp_path: Path) -> None
         Session("batch", ("policy0",), 10.0),
     ]
     made = DvfsSensor(
-        host(two_clusters(), root, hints=lambda: tuple(told)),
+        host(two_clusters(), root, hints=lambda reader: tuple(told)),
         DvfsOptions(governor=HERE, sessions=("camera", "other")),
     )
     found = values(made)
@@ -401,7 +401,7 @@ def test_sessions_are_counted_and_found_on_their_domains(tmp_path: Path) -> None
 
 def test_a_workload_that_names_no_domain_of_ours_is_told_of_once() -> None:
     told = [Session("camera", ("policy0", "big"), 0.03), Session("batch", ("policy4",), 1.0)]
-    made = opened(two_clusters(), hints=lambda: tuple(told))
+    made = opened(two_clusters(), hints=lambda reader: tuple(told))
     made.read()
     made.read()
     [event] = news(made)
