@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-import clarabel
 import numpy as np
 from scipy.sparse import csc_matrix, identity, vstack
 
@@ -58,7 +58,7 @@ def power(bench: Bench) -> Iterator[Figure]:
                 f"a whole step, {servers:,} servers, p{100 * level:.0f}",
                 quantile(took_ms, level),
                 "ms",
-                most_ms and at_most(most_ms),
+                at_most(most_ms) if most_ms else None,
                 note=note,
             )
     yield _moment(load(_PEERS_SERVERS))
@@ -112,6 +112,7 @@ def _moment(scene: _Scene) -> Figure:
 
 def _by_clarabel(tree: Tree, curves: Curves, limit_w: Array) -> float:
     """The linear program of `by_highs`, by an interior point method."""
+    clarabel = import_module("clarabel")  # has no types
     feeds, room_w = carried(tree, curves, limit_w)
     width_w = curves.width_w.ravel()
     one = identity(len(width_w))
