@@ -130,7 +130,8 @@ class Relation:
         """
         count = len(self._words)
         found, blame = np.zeros(count), np.zeros(count)
-        for channel in np.unique(self._effects[ready]):
+        # Not np.unique: it imports numpy.ma when it is first called, at the first inference.
+        for channel in sorted(set(self._effects[ready].tolist())):
             pairs = np.flatnonzero(ready & (self._effects == channel))
             best = pairs[self._unexplained[pairs].argmin()]
             self._best[channel] = best

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -54,6 +56,17 @@ FOUND = {
     "fan no longer follows the die": (None, 60),
     "power no longer follows the load": ("relation", 30),
 }
+
+
+def test_a_first_look_imports_nothing_of_numpy_that_it_does_not_need() -> None:
+    """numpy.ma takes longer than hundreds of looks."""
+    look = (
+        "import sys; from edgeagent.models.anomaly.detector import Detector; "
+        "from tests.unit.agent.models.series import CHANNELS, machine; trace = machine(10, seed=5); "
+        "before = set(sys.modules); Detector(CHANNELS, 1.0).look(trace[:, 0]); "
+        "print(sorted(name for name in set(sys.modules) - before if name.startswith('numpy.')))"
+    )
+    assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True).stdout == "[]\n"
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
