@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from edgeagent.drivers.sysfs import listing, reason
+from edgeagent_sdk.channel import Fault
 from edgeagent_sdk.driver import Host
 from edgeagent_sdk.errors import DriverError
 
@@ -39,11 +40,12 @@ class Counts(NamedTuple):
     """What a group has counted since it was made.
 
     Args:
-        used_s, throttled_s: CPU time, and time for which it was kept from running.
+        used_s: CPU time; a fault where nobody counts it.
+        throttled_s: time for which it was kept from running.
         periods, throttled: all that it wanted to run in, and those in which its quota was not enough.
     """
 
-    used_s: float
+    used_s: float | Fault
     throttled_s: float
     periods: float
     throttled: float
@@ -89,7 +91,10 @@ class GroupV2(NamedTuple):
 
 
 class GroupV1(NamedTuple):
-    """Version 1; the time used is counted by another controller, which may be mounted elsewhere."""
+    """Version 1; the time used is counted by another controller, which may be mounted elsewhere.
+
+    Its group of that path may be missing: who made the one has not made the other.
+    """
 
     directory: Path
     usage: Path
@@ -105,11 +110,16 @@ class GroupV1(NamedTuple):
     def counts(self) -> Counts:
         rows = _rows(self.directory / "cpu.stat")
         return Counts(
-            _number(_read(self.usage), self.usage) / 1e9,
+            self._used_s(),
             rows.get("throttled_time", 0.0) / 1e9,
             rows.get("nr_periods", 0.0),
             rows.get("nr_throttled", 0.0),
         )
+
+    def _used_s(self) -> float | Fault:
+        if not self.usage.exists() and self.directory.exists():
+            return Fault(f"no such file: {self.usage}; make the group below the controller cpuacct as well")
+        return _number(_read(self.usage), self.usage) / 1e9
 
 
 def group(host: Host, path: str) -> Group:

@@ -40,6 +40,10 @@ class CgroupOptions(Options):
         msgspec.Meta(description="path below /sys/fs/cgroup, e.g. system.slice/camera.service", min_length=1),
     ]
 
+    def __post_init__(self) -> None:
+        if ".." in Path(self.group).parts:
+            raise ValueError(f"{self.group!r} leads upwards; give its path below /sys/fs/cgroup without ..")
+
 
 class CgroupSensor(Sensor):
     """What a group may use of the CPUs and what it uses; the quota can be set, in the place of a clock."""
@@ -77,13 +81,18 @@ class CgroupSensor(Sensor):
     def read(self) -> Sequence[Value]:
         """The quota, the use since the last reading, and what has been counted."""
         now_s = time.monotonic()
-        counts = self._opened.counts()._asdict()
-        totals = {name: self._counters[name].update(count, now_s) for name, count in counts.items()}
+        counts = self._opened.counts()
+        totals = {
+            name: count if isinstance(count, Fault) else self._counters[name].update(count, now_s)
+            for name, count in counts._asdict().items()
+        }
         self._totals.save(self._counters)
-        quota, cpus = Knob(self._opened, self._cpus).get(), self._counters["used_s"].rate
+        quota = Knob(self._opened, self._cpus).get()
+        cpus = counts.used_s if isinstance(counts.used_s, Fault) else self._counters["used_s"].rate
         if cpus is None:
-            unknown = Fault("its use needs two readings")
-            return [quota, unknown, unknown, *totals.values()]
+            cpus = Fault("its use needs two readings")
+        if isinstance(cpus, Fault):
+            return [quota, cpus, cpus, *totals.values()]
         share = cpus / self._cpus
         return [quota, min(1.0, share), min(1.0, share / quota), *totals.values()]
 

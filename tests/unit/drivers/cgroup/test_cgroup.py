@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edgeagent.drivers.cgroup import CgroupSensor
@@ -116,6 +117,30 @@ def test_a_quota_is_spelled_as_the_kernel_wants_it(
             (tmp_path / file).write_text(f"{text} 100000\n")
         assert quota.get() == pytest.approx(share)
     sensor.close()
+
+
+def test_a_group_below_cpu_alone_has_a_quota_and_no_use(tmp_path: Path) -> None:
+    files = {name: content for name, content in _V1.items() if "cpuacct" not in name}
+    sensor, quota = _opened(build(tmp_path, {**_ONLINE, **files}))
+    quota.set(0.25)
+    assert (tmp_path / "sys/fs/cgroup/cpu/edge/work/cpu.cfs_quota_us").read_text() == "100000"
+    found = values(sensor)
+    assert good(found) == {
+        "duty/quota": 0.25,
+        "duration/throttled": 0.25,
+        "count/periods": 50.0,
+        "count/throttled": 7.0,
+    }
+    for name in ("utilization/cpu", "utilization/busy", "duration/cpu"):
+        fault = found[name]
+        assert isinstance(fault, Fault) and "cpuacct/edge/work/cpuacct.usage; make the group" in fault.reason
+    sensor.close()
+
+
+@pytest.mark.parametrize("path", ["..", "../etc", "edge/../../work", "/edge/.."])
+def test_a_path_that_leads_upwards_is_refused(path: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="leads upwards; give its path below /sys/fs/cgroup"):
+        msgspec.convert({"group": path}, CgroupOptions)
 
 
 @pytest.mark.parametrize(
