@@ -22,7 +22,7 @@ class _Table(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     pass
 
 
-class BreakerKeys(_Table):
+class BreakerKeys(_Table, frozen=True):
     """A circuit breaker; the domain carries its rating for ever, and less while the breaker is hot."""
 
     rated_a: Annotated[float, _key("rated current", gt=0)]
@@ -34,7 +34,7 @@ class BreakerKeys(_Table):
     ] = "iec-c"
 
 
-class BatteryKeys(_Table):
+class BatteryKeys(_Table, frozen=True):
     """A battery at a domain's input; between the domain and its load."""
 
     power_kw: Annotated[float, _key("most that it takes or gives", gt=0)]
@@ -45,14 +45,14 @@ class BatteryKeys(_Table):
     stored: Annotated[str, _key("its state: node/device/channel, energy in J or charge as a share")] = ""
 
 
-class FeedKeys(_Table):
+class FeedKeys(_Table, frozen=True):
     """One of several feeds of a domain."""
 
     name: Annotated[_Name, _key("A, B, …")]
     limit_kw: Annotated[float, _key("what it may carry", gt=0)]
 
 
-class DomainKeys(_Table):
+class DomainKeys(_Table, frozen=True):
     """A power domain: a contract, a transformer, a UPS, a PDU, a rack."""
 
     name: Annotated[_Name, _key("one name in the whole file")]
@@ -79,7 +79,7 @@ class DomainKeys(_Table):
     meter: Annotated[str, _key("what it draws: node/device/channel of quantity power")] = ""
 
 
-class ComponentKeys(_Table):
+class ComponentKeys(_Table, frozen=True):
     """A part of a server that can be held by itself."""
 
     name: Annotated[_Name, _key("gpu0, package-1, memory")]
@@ -98,7 +98,7 @@ class ComponentKeys(_Table):
     clock_now: Annotated[str, _key("device/channel of its clock")] = ""
 
 
-class ServerKeys(_Table):
+class ServerKeys(_Table, frozen=True):
     """One server, or several alike: `name` with a range in brackets, as in n[001-032]."""
 
     name: Annotated[str, _key("the node's name; n[001-032] stands for 32 of them")]
@@ -109,7 +109,7 @@ class ServerKeys(_Table):
     component: Annotated[tuple[ComponentKeys, ...], _key("what can be held in it")] = ()
 
 
-class ProfileKeys(_Table):
+class ProfileKeys(_Table, frozen=True):
     """Throughput against power of a class of work."""
 
     name: Annotated[_Name, _key("what `work` of servers refers to")]
@@ -118,7 +118,7 @@ class ProfileKeys(_Table):
     steady: Annotated[bool, _key("its servers change in step with one another: a synchronous job")] = False
 
 
-class SiteKeys(_Table):
+class SiteKeys(_Table, frozen=True):
     """All of site.toml."""
 
     site: Annotated[_Name, _key("the site in the topics of its nodes")]

@@ -11,7 +11,7 @@ from edgeagent_central.optimize.power.fill import Curves
 from edgeagent_central.optimize.power.plan import Snapshot
 from edgeagent_central.optimize.power.profiles import shipped
 from edgeagent_central.optimize.power.site import Site
-from edgeagent_central.optimize.power.tree import Array, Tree
+from edgeagent_central.optimize.power.tree import Array, Flags, Tree
 
 SEGMENTS = 3
 
@@ -76,7 +76,7 @@ def site(tree: Tree, limit_w: Array, seed: int = 0, *, diverse: bool = False) ->
     )
 
 
-def seen(here: Site, power_w: Array, time_s: float = 0.0, answers: Array | None = None) -> Snapshot:
+def seen(here: Site, power_w: Array, time_s: float = 0.0, answers: Flags | None = None) -> Snapshot:
     """A second of `here`, all held to their highest."""
     leaves = len(here.leaves)
     heard = np.ones(leaves, bool) if answers is None else answers.astype(bool)
