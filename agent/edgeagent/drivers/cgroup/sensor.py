@@ -14,6 +14,7 @@ from edgeagent.drivers.cgroup.group import Counts, Group, bounded, group
 from edgeagent.drivers.counter import TotalsFile, WrapCounter
 from edgeagent.drivers.sysfs import text
 from edgeagent_sdk.channel import Channel, Fault, Value
+from edgeagent_sdk.config import ConfigError, Problem
 from edgeagent_sdk.driver import Actuator, ActuatorInfo, Found, Host, Options, Sensor
 from edgeagent_sdk.errors import DriverError
 from edgeagent_sdk.names import slug, unique
@@ -41,8 +42,10 @@ class CgroupOptions(Options):
     ]
 
     def __post_init__(self) -> None:
+        """See that it stays below. Raises ConfigError."""
         if ".." in Path(self.group).parts:
-            raise ValueError(f"{self.group!r} leads upwards; give its path below /sys/fs/cgroup without ..")
+            words = f"{self.group!r} leads upwards; give its path below /sys/fs/cgroup without .."
+            raise ConfigError([Problem("", 0, "group", words)])
 
 
 class CgroupSensor(Sensor):
