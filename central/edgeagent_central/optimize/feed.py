@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
-from typing import Any
+from concurrent.futures import Future, wait
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -60,3 +63,45 @@ class Feed:
             return _DECODER.decode(answer.body)
         except msgspec.DecodeError as error:
             raise EdgeError(f"aggregator {self.shown}: its answer is not understood: {error}") from None
+
+
+class Answer(NamedTuple):
+    """What a feed has answered, and when, of the monotonic clock."""
+
+    latest: Latest
+    at_s: float
+
+
+class Asking:
+    """A feed asked beside the turns, one question at a time: one that hangs makes no turn late."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._asked: Future[Answer] | None = None
+
+    def newest(self, wait_s: float) -> Answer | None:
+        """Ask, and wait no longer than this: the answer, or one that came since the last time, or None.
+
+        Raises:
+            EdgeError: there is no answer, with the reason.
+        """
+        late = self._asked if self._asked and self._asked.done() else None
+        if late or self._asked is None:
+            self._asked = self._ask()
+        asked = self._asked
+        if wait([asked], wait_s).done:
+            self._asked = None
+            return asked.result()
+        return late.result() if late else None
+
+    def _ask(self) -> Future[Answer]:
+        future = Future[Answer]()
+
+        def ask() -> None:
+            try:
+                future.set_result(Answer(self._feed.ask(), time.monotonic()))
+            except Exception as error:  # whatever it is, it belongs to who asks for the answer
+                future.set_exception(error)
+
+        threading.Thread(target=ask, name="feed", daemon=True).start()
+        return future

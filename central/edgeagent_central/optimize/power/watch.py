@@ -8,13 +8,14 @@ beyond the cap that it says it holds, seconds after it was told.
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from edgeagent_central.optimize.feed import Feed, Latest
+from edgeagent_central.optimize.feed import Asking, Feed, Latest
 from edgeagent_central.optimize.power.breakers import Bimetals
 from edgeagent_central.optimize.power.channels import rows_of
 from edgeagent_central.optimize.power.readings import Readings
@@ -26,6 +27,9 @@ _LOG = logging.getLogger("edgeagent")
 
 #: What the feed is asked for.
 QUANTITIES: Final = ("power", "frequency", "energy", "soc")
+
+#: A turn waits no longer for an answer; one that comes later is taken in the next, as old as it is.
+_WAIT_S: Final = 0.2
 
 #: Without a meter the site's draw is the leaves' sum, if at least this share of them is fresh.
 _MOSTLY: Final = 0.9
@@ -72,7 +76,7 @@ class Watch:
     """
 
     def __init__(self, topology: Topology, feed: Feed, stale_s: float) -> None:
-        self._site, self._feed = topology.site, feed
+        self._site, self._asking = topology.site, Asking(feed)
         self._rows = rows_of(topology)
         self._readings = Readings(topology.site.name, self._rows.wanted, stale_s)
         self._bimetals = Bimetals(topology.site.breakers)
@@ -121,13 +125,15 @@ class Watch:
 
     def _ask(self, at_s: float) -> Latest | None:
         try:
-            latest = self._feed.ask()
+            answer = self._asking.newest(_WAIT_S)
         except EdgeError as error:
             self.trouble = str(error)
             return None
+        if answer is None:
+            return None
         self.trouble = ""
-        self._answered = latest.now_ns, at_s
-        return latest
+        self._answered = answer.latest.now_ns, at_s - (time.monotonic() - answer.at_s)
+        return answer.latest
 
     def _compare(self, meters_w: dict[int, float], flow_w: Array, fresh: Flags) -> None:
         """What meters read beyond what flows to leaves and batteries below, while all leaves are known."""
