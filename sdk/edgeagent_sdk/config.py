@@ -11,7 +11,8 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
@@ -97,6 +98,8 @@ class Document:
                     self.problems.append(problem)
                 else:
                     self.complain((*path, problem.key), problem.message)
+        except ValueError as error:
+            self.complain(path, str(error))
         return None
 
     def finish(self) -> None:
@@ -105,6 +108,7 @@ class Document:
             raise ConfigError(sorted(self.problems, key=lambda p: (p.line, p.key)))
 
     def _value(self, raw: Any, kind: Any, path: KeyPath) -> Any:
+        kind = _without_none(kind) if isinstance(raw, dict) else kind
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             if isinstance(raw, dict):
                 return self.bind(raw, kind, path)
@@ -233,6 +237,12 @@ _TOKEN = re.compile(
 _QUOTED = r"""\"(?:[^"\\]|\\.)*\"|'[^']*'"""
 _TABLE = re.compile(rf"""(\[\[?)((?:{_QUOTED}|[^]"'#])+)\]\]?\s*(?:\#.*)?""")
 _KEY = re.compile(rf"""(?:{_QUOTED}|[^="'#])+(?==)""")
+
+
+def _without_none(kind: Any) -> Any:
+    """The table of a field that may be absent; any other kind as it is."""
+    others = [each for each in get_args(kind) if each is not NoneType]
+    return others[0] if get_origin(kind) in (Union, UnionType) and len(others) == 1 else kind
 
 
 def _table_of(kind: Any) -> type[msgspec.Struct] | None:

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from edgeagent_hil.twin import kinds
 from edgeagent_hil.twin.kinds import CASE, Component, Kind
 from edgeagent_hil.twin.servers import Servers, servers
+from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.governor import Domain, Machine
+from edgeagent_sdk.plugins import nearest
+
+#: The sensor of the whole machine's power, and of domains' own.
+POWER: Final = "power"
 
 
 class Part(NamedTuple):
@@ -74,6 +79,11 @@ class Board:
     background: int
     ac: bool
 
+    @property
+    def sensors(self) -> list[str]:
+        """What a governor sees: the power, and the temperatures of domains and of what else has a limit."""
+        return [POWER, *(part.name for part in self.parts), *self.machine.limits_c]
+
 
 def names() -> list[str]:
     """The boards that come with the twin."""
@@ -86,6 +96,7 @@ def board(name: str) -> Board:
     Raises:
         EdgeError: there is none, or the file is wrong.
     """
+    _check(name)
     kind = kinds.load(name)
     plant = servers([kind], [1])
     parts = tuple(_part(kind, plant, index) for index in range(len(kind.components)))
@@ -103,6 +114,16 @@ def board(name: str) -> Board:
         background=background,
         ac=kind.dvfs.meter == "ac",
     )
+
+
+def _check(name: str) -> None:
+    if name.endswith(".toml"):
+        if not Path(name).exists():
+            raise EdgeError(f"unknown board {name!r}; no such file: {name}")
+    elif "/" in name or Path(name).is_file():
+        raise EdgeError(f"board {name!r}: the file of a board ends in .toml; known: {', '.join(names())}")
+    elif name not in names():
+        raise EdgeError(f"unknown board {name!r}; {nearest(name, names())}")
 
 
 def _part(kind: Kind, plant: Servers, index: int) -> Part:

@@ -91,6 +91,7 @@ def dvfs(
             _check_plot(plot)
             against, gaps = _governors(governor), _gaps(silent or ())
             places = _places(board, workload, everything)
+            _check_sensors(gaps, places)
             cases = [Case(*place, against, seconds or _VIRTUAL_S, seed, data, gaps) for place in places]
             done = _shown(results(cases), as_json)
             if plot:
@@ -137,6 +138,17 @@ def _gaps(chosen: Iterable[str]) -> tuple[Gap, ...]:
         raise EdgeError(
             f"--silent {' '.join(chosen)}: not SENSOR:FROM-TO in seconds, e.g. power:120-180"
         ) from None
+
+
+def _check_sensors(gaps: Iterable[Gap], places: Iterable[tuple[str, str]]) -> None:
+    """That each sensor to be silent is one of the boards'. Raises EdgeError."""
+    of_boards = dict.fromkeys(name for name, _ in places)
+    known = list(dict.fromkeys(sensor for name in of_boards for sensor in boards.board(name).sensors))
+    for gap in gaps:
+        if gap.sensor not in known:
+            raise EdgeError(
+                f"--silent: no sensor {gap.sensor!r} on {', '.join(of_boards)}; known: {', '.join(known)}"
+            )
 
 
 def _shown(groups: Iterator[list[Result]], as_json: bool) -> list[Result]:

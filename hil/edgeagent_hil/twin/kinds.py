@@ -7,16 +7,16 @@ temperatures in °C; each file names its sources.
 from __future__ import annotations
 
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
+from edgeagent_sdk import config
 from edgeagent_sdk.errors import EdgeError
 from edgeagent_sdk.plugins import nearest
 
-_KINDS = resources.files(__package__) / "data" / "kinds"
+_KINDS = Path(str(resources.files(__package__))) / "data" / "kinds"
 
 #: The name of the temperature that belongs to no component.
 CASE = "case"
@@ -187,15 +187,13 @@ def load(name: str) -> Kind:
     """The kind called `name`, or the one in the file of that path.
 
     Raises:
-        EdgeError: there is none, or the file is wrong; with its path and the key.
+        EdgeError: there is none, or the file is wrong; with its path, the line and the key.
     """
-    path: Traversable | Path = Path(name) if name.endswith(".toml") else _KINDS / f"{name}.toml"
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=Kind)
-    except FileNotFoundError:
+    path = Path(name) if name.endswith(".toml") else _KINDS / f"{name}.toml"
+    if not path.exists():
         known = f"no such file: {name}" if name.endswith(".toml") else nearest(name, names())
-        raise EdgeError(f"unknown kind of server {name!r}; {known}") from None
-    except OSError as error:
-        raise EdgeError(f"{name}: {(error.strerror or str(error)).lower()}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise EdgeError(f"{path}: {error}") from None
+        raise EdgeError(f"unknown kind of server {name!r}; {known}")
+    try:
+        return config.load(path, Kind)
+    except config.ConfigError as mistakes:
+        raise EdgeError(str(mistakes.problems[0])) from None

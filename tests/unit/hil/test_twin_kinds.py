@@ -29,13 +29,17 @@ def test_each_kind_names_its_sources(name: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("board_w = 27.5", "board_w = -1.0", "`$.board_w`"),
-        ("board_w = 27.5", "board = 27.5", "board"),
-        ("[1867e6, 1.10]", "[1500e6, 1.10]", "'package-0': the operating points must rise"),
+        ("board_w = 27.5", "board_w = -1.0", ": board_w: must be a number ≥ 0, not -1.0"),
+        ("board_w = 27.5", "board = 27.5", ": board_w: is missing"),
+        (
+            "[1867e6, 1.10]",
+            "[1500e6, 1.10]",
+            ": component 'package-0': the operating points must rise",
+        ),
         ("throttle_c = 81.0", "throttle_c = 99.0", "throttle_c must be below critical_c"),
         ("cap_w = [40.0, 95.0]", "cap_w = [95.0, 40.0]", "cap_w must rise"),
         ("high_c = 80.0", "high_c = 50.0", "low_c must be below high_c"),
-        ("title", "title =", "Invalid"),
+        ("title", "title =", "not TOML: invalid"),
     ],
 )
 def test_a_mistake_in_a_file_is_named_with_its_path(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -84,8 +84,12 @@ def test_the_list_names_boards_workloads_and_governors() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--board=rk3398"], "'rk3398'; did you mean 'rk3399'"),
+        (["--board=rk3398"], "unknown board 'rk3398'; did you mean 'rk3399'"),
         (["--board=/no/such.toml"], "no such file: /no/such.toml"),
+        (["--board=nope"], "unknown board 'nope'; known: "),
+        (["--board=boards/mine"], "'boards/mine': the file of a board ends in .toml; known: "),
+        (["--board=/dev/null"], "'/dev/null': the file of a board ends in .toml"),
+        (["--silent=foo:1-2"], "--silent: no sensor 'foo' on rk3399; known: power, little, big, gpu"),
         (["--workload=perodic"], "unknown workload 'perodic'; did you mean 'periodic'"),
         (["--governor=ondemnd"], "unknown governor 'ondemnd'"),
         (["--governor=no.such:thing"], "governor 'no.such:thing': No module named 'no'"),
