@@ -99,9 +99,7 @@ class Book:
                 if order.id not in self._events and now_s <= order.over_s + _KEPT_S:
                     self._events[order.id] = Event(order=order, floor_w=self._floor_w)
                 elif order.id in self._events:
-                    own = self._events[order.id].order
-                    own.cancelled = own.cancelled or order.cancelled
-                    own.baseline_w = order.baseline_w if own.baseline_w is None else own.baseline_w
+                    self._events[order.id].order.merge(order)
             if [event.order for event in self._events.values()] != before:
                 self._try_to_save(now_s)
 

@@ -50,7 +50,6 @@ class Event(msgspec.Struct, kw_only=True):
         measured: seconds at the target; `sum_w` of what was drawn in them.
         reached_s: how long after its beginning the target was reached.
         above: seconds above the target after it was reached, or after the ramp; the worst of them.
-        baseline_span_s: what the baseline is the mean of.
     """
 
     order: Order
@@ -60,14 +59,13 @@ class Event(msgspec.Struct, kw_only=True):
     reached_s: float | None = None
     above: int = 0
     worst_above_w: float = 0.0
-    baseline_span_s: float = 0.0
     floor_w: float = 0.0
 
     def begin(self, before: Before, total_w: float) -> None:
         """Its time has come: what was drawn before is its baseline."""
         mean_w = before.mean_w()
         self.order.baseline_w = total_w if mean_w is None else mean_w
-        self.baseline_span_s = before.span_s
+        self.order.baseline_span_s = before.span_s
 
     def measure(self, at_s: float, total_w: float) -> None:
         """A second of it."""
@@ -101,7 +99,7 @@ class Event(msgspec.Struct, kw_only=True):
             "who": order.who,
             "target_w": target_w,
             "baseline_w": order.baseline_w,
-            "baseline": f"meter before / meter after (NAESB WEQ-015), mean of {self.baseline_span_s:.0f} s",
+            "baseline": f"meter before / meter after (NAESB WEQ-015), mean of {order.baseline_span_s:.0f} s",
             "mean_w": mean_w,
             "delivered_w": None if mean_w is None or baseline_w is None else baseline_w - mean_w,
             "delivered_share": None if mean_w is None or not baseline_w else 1.0 - mean_w / baseline_w,

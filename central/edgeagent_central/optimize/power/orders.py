@@ -35,6 +35,7 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
         from_s: seconds since 1970, UTC.
         ramp_s: how long the way to the target, and back from it, takes.
         baseline_w: what was drawn before; known once it has begun.
+        baseline_span_s: what it is the mean of.
         cancelled: it was taken back, and is kept so that nobody takes it up again.
     """
 
@@ -46,6 +47,7 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
     ramp_s: float = 0.0
     who: str = ""
     baseline_w: float | None = None
+    baseline_span_s: float = 0.0
     cancelled: bool = False
 
     @property
@@ -57,6 +59,17 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
     def over_s(self) -> float:
         """When nothing is left of it."""
         return self.until_s + self.ramp_s
+
+    def merge(self, other: Order) -> None:
+        """Take over what another has of the same order; of two baselines, what was measured for longer."""
+        self.cancelled = self.cancelled or other.cancelled
+        if other.measured > self.measured:
+            self.baseline_w, self.baseline_span_s = other.baseline_w, other.baseline_span_s
+
+    @property
+    def measured(self) -> tuple[bool, float, float]:
+        """Rises with what a baseline is worth; never the same of two that differ."""
+        return self.baseline_w is not None, self.baseline_span_s, self.baseline_w or 0.0
 
     def phase(self, at_s: float) -> Phase:
         """Where it stands at a moment."""

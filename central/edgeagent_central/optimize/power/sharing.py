@@ -79,5 +79,4 @@ def _news(ours: Order, theirs: Order | None) -> bool:
     """Whether we know something of an order that they do not."""
     if theirs is None:
         return True
-    begun = ours.baseline_w is not None and theirs.baseline_w is None
-    return begun or (ours.cancelled and not theirs.cancelled)
+    return ours.measured > theirs.measured or (ours.cancelled and not theirs.cancelled)

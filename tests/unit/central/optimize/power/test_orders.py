@@ -10,6 +10,7 @@ import pytest
 
 from edgeagent_central.optimize.power.book import Book
 from edgeagent_central.optimize.power.orders import Asked, Order, power_w, seconds, share
+from edgeagent_central.optimize.power.sharing import _news
 from edgeagent_sdk.errors import EdgeError
 
 _NOW_S = 1_800_000_000.0
@@ -144,3 +145,21 @@ def test_books_that_hear_of_one_another_end_up_with_the_same(tmp_path: Path) -> 
     one.merge(two.orders(), _NOW_S)
     assert one.limits_w(_NOW_S + 1, (0.0,)) == two.limits_w(_NOW_S + 1, (0.0,)) == [500.0]
     assert Book(tmp_path / "one.json", 0.0).limits_w(_NOW_S + 1, (0.0,)) == [500.0]
+
+
+def test_of_two_baselines_of_an_order_both_take_what_was_measured_for_longer(tmp_path: Path) -> None:
+    long, short = Book(tmp_path / "long.json", 0.0), Book(tmp_path / "short.json", 0.0)
+    long.add(Asked(by=0.5, for_s=30, from_s=_NOW_S + 100), _NOW_S)
+    short.merge(long.orders(), _NOW_S)
+    for second in range(101):
+        long.measure(_NOW_S + second, 1000.0)
+        if second > 90:  # it was started anew
+            short.measure(_NOW_S + second, 1200.0)
+    assert short.limits_w(_NOW_S + 101, (0.0,)) == [600.0], "until they hear of one another"
+    heard = short.orders()
+    assert _news(long.orders()[0], heard[0]) and not _news(heard[0], long.orders()[0])
+    short.merge(long.orders(), _NOW_S + 101)
+    long.merge(heard, _NOW_S + 101)
+    for book in (long, short):
+        assert book.limits_w(_NOW_S + 101, (0.0,)) == [500.0]
+        assert book.reports(_NOW_S + 101)[0]["baseline"].endswith("mean of 99 s")
