@@ -76,6 +76,8 @@ class Originals:
         self._now: dict[str, Fingerprint] = {}
         #: Devices whose file is not to be touched, and why.
         self._barred: dict[str, str] = {}
+        #: Devices whose file could not be written the last time, which has been told.
+        self._unsaved: set[str] = set()
 
     def __contains__(self, key: Key) -> bool:
         return key.actuator in self._of.get(key.device, ())
@@ -199,8 +201,12 @@ class Originals:
             _sync(self._directory)
         except (OSError, EdgeError) as error:
             words = str(error) if isinstance(error, EdgeError) else f"{file}: {error.strerror or error}"
-            self._report("originals-unsaved", words, Severity.ERROR, device=device)
+            if device not in self._unsaved:
+                remedy = f"free some room there, or make {self._directory} writable"
+                self._report("originals-unsaved", f"{words}; {remedy}", Severity.ERROR, device=device)
+            self._unsaved.add(device)
             raise EdgeError(words) from None
+        self._unsaved.discard(device)
 
     def _file(self, device: str) -> Path:
         return self._directory / _file_name(device)

@@ -197,8 +197,23 @@ def test_nothing_is_changed_while_the_disk_takes_nothing(tmp_path: Path) -> None
         outcome, _, why = desk.cap(200.0)
         assert outcome is Outcome.REFUSED and "its original value cannot be saved first" in why
         assert world.calls == [] and desk.told("originals-unsaved")
+        assert desk.reports.messages[-1].endswith(f"; free some room there, or make {tmp_path} writable")
         obstacle.rmdir()
         assert desk.cap(200.0)[0] is Outcome.APPLIED
+
+
+def test_a_disk_that_takes_nothing_is_told_once_until_it_does(tmp_path: Path) -> None:
+    with running(tmp_path, World()) as desk:
+        obstacle = tmp_path / f".originals-psu.json.{os.getpid()}"
+        for told in (1, 2):
+            obstacle.mkdir()
+            for _ in range(3):
+                assert desk.cap(200.0)[0] is Outcome.REFUSED
+            assert desk.reports.kinds.count("originals-unsaved") == told
+            obstacle.rmdir()
+            assert desk.cap(200.0)[0] is Outcome.APPLIED
+            desk.release()
+            wait_until(lambda: not file(tmp_path).exists(), "it is given back")
 
 
 def test_a_disk_that_hangs_does_not_hold_up_the_control(
