@@ -26,7 +26,8 @@ def starter(survey: Survey, values: Mapping[str, Any]) -> str:
     """A commented agent.toml.
 
     Args:
-        survey: its devices become entries; what cannot be read becomes a comment with the remedy.
+        survey: its devices become entries; what cannot be read, or acts on the machine, becomes a comment with
+            the remedy.
         values: what is set, by dotted key, e.g. ``{"site": "lab", "broker.url": "mqtt://…"}``.
     """
     parts = [_HEAD, *_keys(values), _DEVICES, *_device_keys()]
@@ -67,7 +68,7 @@ def _device(finding: Finding) -> str:
     if not found.missing:
         return f"\n{head}{text}"
     remedy = f"; {found.remedy}" if found.remedy else ""
-    why = _comment(f"Cannot be read now: {found.missing}{remedy}. Then remove the # below.")
+    why = _comment(f"Only a comment: {found.missing}{remedy}. Then remove the # below.")
     return f"\n{head}{why}{textwrap.indent(text, '# ')}"
 
 

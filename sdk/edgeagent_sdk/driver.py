@@ -168,8 +168,8 @@ class Found(NamedTuple):
         device: proposed device name.
         options: the driver's options that reach this device, as they would stand in the configuration.
         summary: what it is, for people.
-        missing: why it cannot be read now; empty if it can.
-        remedy: what would make it readable: a package, a permission, a credential.
+        missing: why it cannot be read now, or is not enabled unasked; empty if it can and is.
+        remedy: what would change that: a package, a permission, a credential, a look at what it does.
     """
 
     device: str

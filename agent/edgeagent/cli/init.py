@@ -49,7 +49,7 @@ def init(
     locked = [finding for finding in result.findings if finding.found.missing]
     typer.echo(f"{output}: {names(result.readable) or 'no device that can be read now'}")
     if locked:
-        typer.echo(f"As comments, because they cannot be read now: {names(locked)}. The file says why.")
+        typer.echo(f"As comments, to be enabled by hand: {names(locked)}. The file says why, and what to do.")
     typer.echo(f"Next: edgeagent check {output}, then edgeagent run -c {output}")
 
 

@@ -166,7 +166,7 @@ def _agent(
     _say("agent", f"{name}, reading {devices or 'nothing but itself'}")
     locked = [finding for finding in found.findings if finding.found.missing]
     if locked:
-        _say("", f"cannot be read: {names(locked)}; `edgeagent probe` says why")
+        _say("", f"not enabled: {names(locked)}; `edgeagent probe` says why")
     return name
 
 

@@ -96,7 +96,7 @@ def test_what_cannot_be_read_becomes_a_comment(drivers: None) -> None:
     assert '[[device]]\nname = "agent-2"\ndriver = "twins"\n' in text
     assert (
         "# two lines [31m\n"
-        "# Cannot be read now: no permission; chmod it. Then remove the # below.\n"
+        "# Only a comment: no permission; chmod it. Then remove the # below.\n"
         '# [[device]]\n# name = "before-2"\n# driver = "twins"\n'
     ) in text
     assert "# driver refusing: no bus; load i2c-dev\n" in text

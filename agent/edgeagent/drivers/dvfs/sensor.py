@@ -64,7 +64,7 @@ class DvfsSensor(Sensor):
         gpus = listing(host.path("/sys/class/devfreq"), "*gpu*")
         if policies or gpus:
             why = "it would set the clocks of this machine, so it is not enabled unasked"
-            remedy = "read its page first (agent/edgeagent/drivers/dvfs/README.md)"
+            remedy = "see what it would do first: edgeagent rig dvfs; and set its limits: power_max_w, cap_w"
             yield Found("governor", {}, cls.summary, why, remedy)
 
     @classmethod

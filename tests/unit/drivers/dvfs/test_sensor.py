@@ -530,5 +530,6 @@ def test_without_an_agent_it_says_so() -> None:
 def test_it_is_proposed_where_there_are_clocks_but_not_to_be_run_unasked(tmp_path: Path) -> None:
     root = tree(tmp_path, {"sys/devices/system/cpu/cpufreq/policy0/related_cpus": "0"})
     (found,) = DvfsSensor.discover(Host(root))
-    assert "not enabled unasked" in found.missing and found.remedy
+    assert "not enabled unasked" in found.missing
+    assert "edgeagent rig dvfs" in found.remedy and ".md" not in found.remedy, "a wheel has no such path"
     assert list(DvfsSensor.discover(Host(tmp_path / "nothing"))) == []
