@@ -136,6 +136,6 @@ class Commands:
             if slot is None or self._holdings.told_s[slot] >= asked_s:
                 continue
             if values and "fault" not in row:
-                self._holdings.found(slot, max(values))
+                self._holdings.found(slot, *values)
         for slot in slots.values():
             self._holdings.refused[slot] = "the node has no such actuator"

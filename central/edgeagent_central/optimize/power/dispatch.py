@@ -32,6 +32,9 @@ from edgeagent_sdk.names import Identity
 #: Caps are told in such steps, which RAPL and its like can hold exactly.
 _GRAIN_W: Final = 0.125
 
+#: No clock stands still: one that reports 0 is not locked.
+_CLOCK_MIN_HZ: Final = 1.0
+
 #: A change that no limit asks for, and that is smaller than this share of a leaf's range, can wait.
 _STIR: Final = 0.005
 
@@ -72,6 +75,8 @@ class Dispatch:
         self._asked: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
         self._free = wiring.cap < 0  # not held by anybody: drawn whatever is planned
+        holdings.lowest[wiring.cap[~self._free]] = site.min_w[~self._free]
+        holdings.lowest[wiring.clock[wiring.clock >= 0]] = _CLOCK_MIN_HZ
         #: Of the last plan: the domains' own limits, or less by an order.
         self._limit_w = site.tree.limit_w
 

@@ -41,6 +41,8 @@ class Holdings:
 
     Attributes:
         slots: which they are.
+        lowest: shape (n,), what each can be held to at least. What reports less holds no less; what reports 0
+            and cannot hold 0 has no limit.
         held: shape (n,), what each has last told that it holds; NaN where it has not.
         answers: shape (n,), whether it has settled what it was told last, and obeys.
         told: shape (n,), what it was last told to hold; NaN for nothing.
@@ -51,6 +53,7 @@ class Holdings:
     def __init__(self, slots: Sequence[Slot]) -> None:
         count = len(slots)
         self.slots = tuple(slots)
+        self.lowest = np.full(count, -np.inf)
         self.held = np.full(count, np.nan)
         self.answers: Flags = np.zeros(count, bool)
         self.told = np.full(count, np.nan)
@@ -99,7 +102,8 @@ class Holdings:
         value, told_s = commands.get(end.number, (np.nan, -np.inf))
         if end.outcome in (Outcome.APPLIED, Outcome.CLAMPED):
             # One that somebody keeps lower may come up to what it was lent at any time.
-            self.held[end.slot] = np.fmax(value, np.nan if end.holds is None else end.holds)
+            holds = np.nan if end.holds is None else self._believed(end.slot, end.holds)
+            self.held[end.slot] = np.fmax(value, holds)
             self.answers[end.slot] = True
             self.sure_s[end.slot] = max(self.sure_s[end.slot], told_s)
             self.refused.pop(end.slot, None)
@@ -113,9 +117,10 @@ class Holdings:
                 self.refused[end.slot] = f"{end.outcome}: {end.why}"
         self._replace(end.slot, left)
 
-    def found(self, slot: int, value: float) -> None:
-        """Asked, it has told that it holds, or may hold, `value`."""
-        self.held[slot], self.answers[slot] = value, True
+    def found(self, slot: int, *values: float) -> None:
+        """Asked, it has told that it holds, or may hold, one of `values`."""
+        self.held[slot] = max(self._believed(slot, value) for value in values)
+        self.answers[slot] = True
         self.refused.pop(slot, None)
 
     def forget(self, slots: Sequence[int] | None = None) -> None:
@@ -142,6 +147,11 @@ class Holdings:
     def silence(self, slots: Sequence[int]) -> None:
         """Their node is known to be away."""
         self.answers[list(slots)] = False
+
+    def _believed(self, slot: int, value: float) -> float:
+        """What one that reports `value` may hold."""
+        lowest = float(self.lowest[slot])
+        return np.inf if value <= 0 < lowest else max(value, lowest)
 
     def _replace(self, slot: int, commands: dict[int, tuple[float, float]]) -> None:
         if commands:

@@ -390,6 +390,26 @@ def test_clocks_and_batteries_are_told_with_the_caps(board: tuple[Site, _Board, 
     assert field.order == ["charge -50", "cap 400"], "what rises waits for the battery"
 
 
+@pytest.mark.parametrize(
+    ("reports_w", "may_w", "told"),
+    [
+        (400.0, 400.0, "cap 150"),
+        (0.0, 400.0, "cap 150"),
+        (20.0, _FALLBACK_W, "cap 100"),
+        (200.0, 200.0, "cap 150"),
+    ],
+)
+def test_a_cap_below_the_lowest_frees_no_room_and_0_is_no_limit(
+    board: tuple[Site, _Board, Dispatch], reports_w: float, may_w: float, told: str
+) -> None:
+    site, field, dispatch = board
+    field.holds |= {"cap": reports_w, "clock": 0.0}
+    _plan(site, dispatch, 400.0, 1.0, 0.0)
+    assert dispatch.answers()[0] and dispatch.may_w()[0] == may_w
+    _plan(site, dispatch, 150.0, 0.5, 0.0)
+    assert field.order[:2] == [told, "clock 1e+09"], "nobody is told the 0 that he reports"
+
+
 def test_a_cap_does_not_rise_on_a_battery_that_does_not_obey(board: tuple[Site, _Board, Dispatch]) -> None:
     site, field, dispatch = board
     _plan(site, dispatch, 400.0, 1.0, 0.0)
