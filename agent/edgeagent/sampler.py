@@ -13,7 +13,7 @@ from edgeagent.schedule import Schedule
 from edgeagent.stream import Change, Rules, Stream
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import ActuatorInfo, Sensor
-from edgeagent_sdk.errors import DriverError
+from edgeagent_sdk.errors import DeviceChanged, DriverError
 from edgeagent_sdk.messages import Severity
 from edgeagent_sdk.names import Identity
 
@@ -138,6 +138,9 @@ class Sampler(threading.Thread):
                 self._adopt(self._open())
                 self._tell_occurrences()
                 self._sample()
+            except DeviceChanged as error:
+                retry_s = error.retry_s
+                self._tell_of_change(str(error))
             except DriverError as error:
                 retry_s = error.retry_s
                 self._failed(str(error))
@@ -215,6 +218,10 @@ class Sampler(threading.Thread):
         if reason != self.trouble:  # once, not at each attempt
             self._report("device-fault", reason, Severity.ERROR, device=self.device)
         self.trouble = reason
+
+    def _tell_of_change(self, what: str) -> None:
+        if not self._ended.is_set():
+            self._report("device-changed", what, device=self.device)
 
     def _recovered(self) -> None:
         if self.trouble:

@@ -26,8 +26,8 @@ def starter(survey: Survey, values: Mapping[str, Any]) -> str:
     """A commented agent.toml.
 
     Args:
-        survey: its devices become entries; what cannot be read, or acts on the machine, becomes a comment with
-            the remedy.
+        survey: its devices become entries; what cannot be read, or acts on the machine, becomes a comment
+            with the remedy.
         values: what is set, by dotted key, e.g. ``{"site": "lab", "broker.url": "mqtt://…"}``.
     """
     parts = [_HEAD, *_keys(values), _DEVICES, *_device_keys()]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         Sensor,
         Source,
     )
-    from edgeagent_sdk.errors import DriverError, EdgeError
+    from edgeagent_sdk.errors import DeviceChanged, DriverError, EdgeError
     from edgeagent_sdk.fleet import Fleet
     from edgeagent_sdk.mqtt import Broker
     from edgeagent_sdk.names import Identity
@@ -35,6 +35,7 @@ __all__ = [
     "ActuatorInfo",
     "Broker",
     "Channel",
+    "DeviceChanged",
     "DriverError",
     "EdgeError",
     "Fault",
@@ -70,7 +71,7 @@ _MODULES = {
         "Sensor",
         "Source",
     ),
-    "errors": ("DriverError", "EdgeError"),
+    "errors": ("DeviceChanged", "DriverError", "EdgeError"),
     "fleet": ("Fleet",),
     "mqtt": ("Broker",),
     "names": ("Identity",),

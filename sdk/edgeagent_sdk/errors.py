@@ -36,6 +36,10 @@ class DriverError(EdgeError):
         self.retry_s = retry_s
 
 
+class DeviceChanged(DriverError):
+    """A device that is well, but no longer as it was opened: it is opened anew, and told of as no fault."""
+
+
 class PluginError(EdgeError):
     """A driver, store or command that is not installed or does not load."""
 

@@ -13,7 +13,7 @@ from edgeagent.schedule import Schedule
 from edgeagent.stream import Rules
 from edgeagent_sdk.channel import Channel, Value
 from edgeagent_sdk.driver import Host, Sensor
-from edgeagent_sdk.errors import DriverError
+from edgeagent_sdk.errors import DeviceChanged, DriverError
 from edgeagent_sdk.names import Identity
 
 from .reports import Reports
@@ -38,11 +38,9 @@ class Looking(Sensor):
         pass
 
 
-@pytest.mark.parametrize(("ended", "told"), [(False, ["device-fault"]), (True, [])])
-def test_what_fails_because_all_ends_is_no_fault(ended: bool, told: list[str]) -> None:
-    sensor, clock, reports = Looking(), Clock(), Reports()
-    failed = threading.Event()
-    sampler = Sampler(
+def _sampler(sensor: Sensor, reports: Reports) -> Sampler:
+    clock = Clock()
+    return Sampler(
         "soon",
         sensor,
         Identity("lab", "n1"),
@@ -55,6 +53,13 @@ def test_what_fails_because_all_ends_is_no_fault(ended: bool, told: list[str]) -
         changed=lambda: None,
         report=reports,
     )
+
+
+@pytest.mark.parametrize(("ended", "told"), [(False, ["device-fault"]), (True, [])])
+def test_what_fails_because_all_ends_is_no_fault(ended: bool, told: list[str]) -> None:
+    sensor, reports = Looking(), Reports()
+    failed = threading.Event()
+    sampler = _sampler(sensor, reports)
     sampler.start()
     assert sensor.looks.wait(10)
     if ended:
@@ -65,3 +70,35 @@ def test_what_fails_because_all_ends_is_no_fault(ended: bool, told: list[str]) -
     sampler.stop()
     sampler.join(10)
     assert reports.kinds == told
+
+
+class Changing(Sensor):
+    """Is another device the second time that it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__(Host(), None)
+        self.opened, self.again = 0, threading.Event()
+
+    def open(self) -> Sequence[Channel]:
+        self.opened += 1
+        return [Channel("a", "count")]
+
+    def read(self) -> Sequence[Value]:
+        if self.opened == 1:
+            raise DeviceChanged("it has another clock now", retry_s=0.01)
+        self.again.set()
+        return [1.0]
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_device_that_is_another_now_is_opened_anew_and_is_no_fault() -> None:
+    sensor, reports = Changing(), Reports()
+    sampler = _sampler(sensor, reports)
+    sampler.start()
+    assert sensor.again.wait(10)
+    sampler.stop()
+    sampler.join(10)
+    assert reports.kinds == ["device-changed"] and reports.messages == ["it has another clock now"]
+    assert (sampler.trouble, sampler.faults) == ("", 0)

@@ -17,7 +17,7 @@ from edgeagent.drivers.dvfs.workloads import Workloads, on_domains
 from edgeagent.drivers.sysfs import listing
 from edgeagent_sdk.channel import Channel, Fault, Value
 from edgeagent_sdk.driver import Actuator, Actuators, Found, Host, Occurrence, Readings, Sensor, Source
-from edgeagent_sdk.errors import DriverError, EdgeError
+from edgeagent_sdk.errors import DeviceChanged, DriverError, EdgeError
 from edgeagent_sdk.governor import Decision, Governor, Learning, Machine, Observation
 from edgeagent_sdk.messages import Severity
 
@@ -161,7 +161,7 @@ class DvfsSensor(Sensor):
         self._version = readings.version  # before the look: what changes meanwhile makes another
         found = places(self.host, self.options, actuators, readings)
         if [place.name for place in found] != [domain.place.name for domain in self._domains]:
-            raise DriverError("other clocks can be steered now: they are looked for anew", retry_s=0.1)
+            raise DeviceChanged("other clocks can be steered now: they are looked for anew", retry_s=0.1)
         for domain, place in zip(self._domains, found, strict=True):
             domain.bind(place, readings)
         self._power = power(self.options, readings)

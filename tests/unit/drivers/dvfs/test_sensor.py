@@ -20,7 +20,7 @@ from edgeagent.neighbours import Neighbours, Planned
 from edgeagent_sdk.channel import Fault
 from edgeagent_sdk.conformance import Bench, DriverConformance
 from edgeagent_sdk.driver import ActuatorInfo, Driven, Host, Occurrence, Sensor
-from edgeagent_sdk.errors import DriverError
+from edgeagent_sdk.errors import DeviceChanged, DriverError
 from edgeagent_sdk.governor import Decision, Machine, Observation, Session, Unit
 from edgeagent_sdk.messages import Severity
 from tests.governors import Careful
@@ -240,7 +240,7 @@ def test_what_comes_later_is_taken_in_and_what_was_learned_kept() -> None:
     assert made.explain()["expected"]["power_w"] == 2.0, "it is the same governor"
     bus.wheels.append(Wheel("cpu", policy(6)))
     bus.version += 1
-    with pytest.raises(DriverError, match="looked for anew"):
+    with pytest.raises(DeviceChanged, match="looked for anew"):
         made.read()
 
 
