@@ -30,6 +30,12 @@ _HELD: Final = 0.01
 #: Power above idle goes with this power of the clock: f·V², V nearly in proportion to f.
 _LAW: Final = 2.5
 
+#: Breakers carry this times their rating for minutes (IEC 60947-2, conventional tripping current).
+_AT_ONCE: Final = 1.3
+
+#: θ that a plan may bring a breaker to within so many seconds, as a share of what it trips at.
+_HOT, _WITHIN_S = 0.97, 10.0
+
 
 class Breach(NamedTuple):
     """What a plan would break, and by how much; `domain` is -1 where it is none's limit."""
@@ -77,6 +83,7 @@ class Checker:
         breaches = [
             *_leaf_breaches(self._site, seen, plan),
             *self._domain_breaches(seen, plan, limit_w),
+            *_breaker_breaches(self._site, seen, plan),
             *_battery_breaches(self._site, seen, plan),
         ]
         if not breaches:
@@ -92,6 +99,8 @@ class Checker:
             likely_w = carried_w(site, drawn_w, plan.charge_w) + np.maximum.reduce(list(self._passed)).clip(
                 0.0
             )
+            # Whatever is likely, caps that everybody uses at once must not trip a breaker within seconds.
+            likely_w = np.maximum(likely_w, flow_w / _AT_ONCE)
             flow_w = np.where(site.diverse, np.minimum(flow_w, likely_w), flow_w)
         allowed_w = np.maximum(limit_w, unavoidable_w(site, seen))
         excess_w = flow_w - allowed_w * (1 + _ROUNDING)
@@ -139,6 +148,9 @@ def _leaf_breaches(site: Site, seen: Snapshot, plan: Plan) -> Iterator[Breach]:
         leaf = int(np.flatnonzero(~np.isfinite(plan.cap_w))[0])
         yield Breach(site.leaves[leaf], "its cap is no number", float("nan"), "W")
         return
+    if not np.all((plan.clock >= 0.0) & (plan.clock <= 1.0)):
+        yield Breach(site.name, "a clock that is no share of the highest", float("nan"), "")
+        return
     lowest_w = np.where(seen.answers, site.min_w, 0.0)
     highest_w = np.where(seen.answers, site.max_w, np.inf)
     for what, excess_w in (
@@ -148,6 +160,18 @@ def _leaf_breaches(site: Site, seen: Snapshot, plan: Plan) -> Iterator[Breach]:
         worst = int(np.argmax(excess_w))
         if excess_w[worst] > _ROUNDING_W:
             yield Breach(site.leaves[worst], what, float(excess_w[worst]), "W")
+
+
+def _breaker_breaches(site: Site, seen: Snapshot, plan: Plan) -> Iterator[Breach]:
+    """Breakers that are hot already, and would trip if everybody drew all it may."""
+    flow_w = carried_w(site, np.where(seen.answers, plan.cap_w, seen.bound_w), plan.charge_w)
+    lowest_w = unavoidable_w(site, seen)
+    for (domain, breaker), heat in zip(site.breakers.items(), seen.heat.tolist(), strict=False):
+        settles = (flow_w[domain] / breaker.rated_w) ** 2
+        after = settles + (heat - settles) * float(np.exp(-_WITHIN_S / breaker.tau_s))
+        if after > _HOT * breaker.trip and flow_w[domain] > lowest_w[domain] + _ROUNDING_W:
+            name = f"{site.domains[domain]}: breaker"
+            yield Breach(name, f"too hot within {_WITHIN_S:g} s", after - _HOT * breaker.trip, "of θ")
 
 
 def _battery_breaches(site: Site, seen: Snapshot, plan: Plan) -> Iterator[Breach]:

@@ -72,10 +72,11 @@ class Commands:
             future.add_done_callback(partial(self._done, (slot, number)))
 
     def release(self, slot: int) -> None:
-        """End the lease on an actuator; nobody waits for the answer."""
+        """End the lease on an actuator; nobody waits for the answer: without one, it runs out."""
         node, device, actuator = self._holdings.slots[slot]
         if future := self._send(node, "release", {"device": device, "actuator": actuator}):
             future.cancel()
+            self._holdings.let_go(slot)
 
     def ask(self, nodes: Iterable[str]) -> None:
         """Ask nodes what their actuators hold."""

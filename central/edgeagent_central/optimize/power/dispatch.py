@@ -246,11 +246,12 @@ class Dispatch:
             self._charge(seen, plan)
 
     def _speed_up(self, plan: Plan, confirmed: Flags) -> None:
+        """Locks that rise, and those that the plan needs no more: they are given back."""
         slots, may, aim_hz = self._clocks(plan)
-        rise = (
-            confirmed & (slots >= 0) & np.isfinite(self._holdings.told[slots]) & (aim_hz > (1 + _STIR) * may)
-        )
-        for leaf in np.flatnonzero(rise).tolist():
+        locked = confirmed & (slots >= 0) & np.isfinite(self._holdings.told[slots])
+        for slot in slots[locked & (plan.clock >= 1)].tolist():
+            self.commands.release(slot)
+        for leaf in np.flatnonzero(locked & (plan.clock < 1) & (aim_hz > (1 + _STIR) * may)).tolist():
             hz = float(aim_hz[leaf])
             self.commands.cap(int(slots[leaf]), hz, outlasts=hz < self._wiring.clock_max_hz[leaf])
 

@@ -28,6 +28,13 @@ _KEEP_MEAN: Final = 0.5 ** (1 / 30)
 #: So many seconds must have been seen.
 _LEARNED: Final = 60
 
+#: A margin above this share of a limit tells that loads come together; then caps count, as without diversity.
+_TOGETHER: Final = 0.1
+
+#: All caps of a domain together stay below this times its limit: even if everybody draws all it may for a
+#: second or two, no breaker trips, one of IEC 60947-2 carries 1.3 times its rating for minutes at the least.
+OVERSUBSCRIBED: Final = 1.25
+
 
 class Diversity:
     """Margins of the domains of a site that are reckoned with diversity.
@@ -67,6 +74,13 @@ class Diversity:
     def learned(self) -> bool:
         """Whether enough has been seen."""
         return self._compared >= _LEARNED
+
+    @property
+    def pays(self) -> bool:
+        """Whether to reckon with it: enough was seen, and loads have not come together of late."""
+        diverse = self._site.diverse
+        limit_w = self._site.tree.limit_w
+        return self.learned and bool(np.all(self.margin_w()[diverse] <= _TOGETHER * limit_w[diverse]))
 
     def margin_w(self) -> Array:
         """What each domain keeps free; shape (d,)."""

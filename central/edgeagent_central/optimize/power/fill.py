@@ -68,7 +68,8 @@ class Filling:
         self._floors_w = tree.load_w(curves.floor_w)
         used = np.flatnonzero((self._width_w > 0) & (self._counts > 0)).astype(np.int32)
         self._order = used[np.argsort(-self._worth[used])]
-        self.price = np.zeros(len(tree.parent))
+        #: Shape (d,), worth of the first W that was cut at each domain; 0 where nothing was.
+        self.cut_worth = np.zeros(len(tree.parent))
 
     @property
     def width_w(self) -> Array:
@@ -104,7 +105,7 @@ class Filling:
         kept = np.repeat(share, np.diff(np.r_[starts, len(held)]))
         self._width_w[held] *= kept
         short = np.flatnonzero(share < 1.0)[::-1]  # the first that falls short is written last
-        self.price[domains[run_place[short]]] = worth[starts[short]]
+        self.cut_worth[domains[run_place[short]]] = worth[starts[short]]
         cut = np.zeros(self._shape[0], bool)
         cut[self._leaf[held[kept < 1.0]]] = True
         return cut
@@ -128,7 +129,21 @@ def fill(tree: Tree, curves: Curves, limit_w: Array) -> Filled:
     filling = Filling(tree, curves)
     for level in tree.levels:
         filling.cut(level, limit_w)
-    return Filled(curves.floor_w + filling.width_w.sum(axis=1), filling.price)
+    return Filled(curves.floor_w + filling.width_w.sum(axis=1), shadow_prices(tree, filling.cut_worth))
+
+
+def shadow_prices(tree: Tree, cut_worth: Array) -> Array:
+    """What one more W at each domain is worth by itself; shape (d,).
+
+    What was cut at a domain is worth its own price and those of all above it: another W must pass them too.
+    """
+    price = np.zeros_like(cut_worth)
+    above = np.zeros_like(cut_worth)
+    for domain, worth in enumerate(cut_worth):
+        paid = above[tree.parent[domain]] if domain else 0.0
+        price[domain] = max(worth - paid, 0.0)
+        above[domain] = max(worth, paid)
+    return price
 
 
 def _for_each_that_counts(curves: Curves, counts: Array) -> Array:

@@ -123,6 +123,10 @@ class Holdings:
         self.answers[slot] = True
         self.refused.pop(slot, None)
 
+    def let_go(self, slot: int) -> None:
+        """Its lease was ended: it may hold whatever it likes, and nothing is renewed."""
+        self.held[slot], self.told[slot] = np.inf, np.nan
+
     def forget(self, slots: Sequence[int] | None = None) -> None:
         """Nothing is known of these any more; None for all."""
         for slot in range(len(self.slots)) if slots is None else slots:

@@ -16,8 +16,8 @@ import numpy as np
 from edgeagent_central.optimize.power.breakers import Bimetals
 from edgeagent_central.optimize.power.checker import Checker
 from edgeagent_central.optimize.power.demand import SHARES, Demand
-from edgeagent_central.optimize.power.diversity import Diversity
-from edgeagent_central.optimize.power.fill import Curves, Filling
+from edgeagent_central.optimize.power.diversity import OVERSUBSCRIBED, Diversity
+from edgeagent_central.optimize.power.fill import Curves, Filling, shadow_prices
 from edgeagent_central.optimize.power.horizon import BLOCKS_S, Battery, Coupled, Course, Horizon
 from edgeagent_central.optimize.power.outlook import Outlook
 from edgeagent_central.optimize.power.plan import Plan, Snapshot
@@ -107,7 +107,7 @@ class PowerOptimizer:
         return self._bimetals.tightened(seen.limit_w, seen.heat, _COOLED_S)
 
     def _ways(self, demand_w: Array) -> Iterator[Callable[[Snapshot, Array], Plan]]:
-        if self._diversity.learned:
+        if self._diversity.pays:
             diverse = partial(self._optimal, demand_w, self.site.diverse)
             yield diverse
             yield diverse  # once more, by as much lower as the check found it too high
@@ -121,7 +121,9 @@ class PowerOptimizer:
         curves, likely = self._worth.curves(demand_w)
         curves = _silenced(curves, seen)
         filling = Filling(self.site.tree, curves)
-        self._cut(filling, np.where(diverse | self._is_coupled, np.inf, limit_w))
+        apart = ~(diverse | self._is_coupled)
+        self._cut(filling, np.where(apart, limit_w, np.where(diverse, OVERSUBSCRIBED * limit_w, np.inf)))
+        cut_worth = np.where(apart, filling.cut_worth, 0.0)
         given_w, locked, limit_w = filling.width_w, np.zeros(len(seen.power_w), bool), limit_w.copy()
         if diverse.any():
             locked = self._diversity.counted & self.site.clocked & self._demand.restless
@@ -140,7 +142,8 @@ class PowerOptimizer:
         drawn_w = np.where(
             diverse.any() & self._diversity.counted, self._expected_w(demand_w, share, cap_w), cap_w
         )
-        why, clock = self._binding(filling.price), self._demand.chips.clock_for(share)
+        price = shadow_prices(self.site.tree, np.where(apart, cut_worth, filling.cut_worth))
+        why, clock = self._binding(price), self._demand.chips.clock_for(share)
         return Plan(
             seen.time_s,
             cap_w,
@@ -148,7 +151,7 @@ class PowerOptimizer:
             charge_w,
             budget_w,
             drawn_w,
-            filling.price,
+            price,
             "optimal",
             why,
         )

@@ -9,7 +9,7 @@ import pytest
 
 from edgeagent_central.optimize.power.checker import Checker, carried_w
 from edgeagent_central.optimize.power.plan import Plan
-from edgeagent_central.optimize.power.site import Storage
+from edgeagent_central.optimize.power.site import Storage, Thermal
 from edgeagent_central.optimize.power.tree import Tree
 
 from .worlds import seen, site
@@ -78,3 +78,21 @@ def test_it_adds_up_as_the_tree_does() -> None:
     leaf_w = np.array([1.0, 2.0, 3.0, 4.0])
     assert carried_w(HERE, leaf_w, {}) == pytest.approx(TREE.load_w(leaf_w))
     assert carried_w(HERE, leaf_w, {1: 5.0}) == pytest.approx([15, 8, 7])
+
+
+def test_a_hot_breaker_is_not_overloaded() -> None:
+    """At its rating it cools; above that it has so many seconds."""
+    here = replace(HERE, breakers={1: Thermal(600.0, 60.0, 1.5625)})
+    here = replace(here, tree=replace(TREE, limit_w=np.array([1000.0, 800.0, 600.0])))
+    moment = seen(here, np.full(4, 200.0))
+    wanted = plan(380, 380, 120, 120)
+    for heat, found in ((0.5, ""), (1.54, "domain-1: breaker: too hot within 10 s")):
+        breaches = Checker(here).check(replace(moment, heat=np.array([heat])), wanted, here.tree.limit_w)
+        assert (not breaches) if not found else found in str(breaches[0])
+
+
+@pytest.mark.parametrize("clock", [np.nan, 2.0, -0.1])
+def test_a_clock_is_a_share(clock: float) -> None:
+    wanted = plan(250, 250, 250, 250)._replace(clock=np.array([1.0, clock, 1.0, 1.0]))
+    [breach] = Checker(HERE).check(seen(HERE, np.full(4, 200.0)), wanted, HERE.tree.limit_w)
+    assert "a clock that is no share of the highest" in str(breach)

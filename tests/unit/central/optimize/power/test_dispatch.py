@@ -335,6 +335,8 @@ class _Board(Fleet):
         if name == "actuators":
             rows = [{"device": "d", "actuator": a, "value": v} for a, v in self.holds.items()]
             future.set_result(Reply(id="", outcome=Outcome.APPLIED, time_ns=1, holds={"actuators": rows}))
+        elif name == "release" and body is not None:
+            self.order.append(f"{body['actuator']} released")
         elif body is not None and body["actuator"] not in self.stuck:
             self.order.append(f"{body['actuator']} {body['value']:g}")
             self.holds[body["actuator"]] = body["value"]
@@ -383,11 +385,27 @@ def test_clocks_and_batteries_are_told_with_the_caps(board: tuple[Site, _Board, 
     assert field.order == ["cap 300", "clock 1e+09", "charge 0"]
     assert dispatch.charge_w() == {0: 0.0}
     field.order.clear()
-    _plan(site, dispatch, 300.0, 1.0, 150.0)
-    assert field.order == ["clock 2e+09", "charge 150"]
+    _plan(site, dispatch, 300.0, 0.75, 150.0)
+    assert field.order == ["clock 1.5e+09", "charge 150"]
     field.order.clear()
     _plan(site, dispatch, 400.0, 1.0, -50.0)
-    assert field.order == ["charge -50", "cap 400"], "what rises waits for the battery"
+    assert field.order == ["charge -50", "cap 400", "clock released"], "what rises waits for the battery"
+
+
+def test_a_lock_that_the_plan_needs_no_more_is_given_back_once(
+    board: tuple[Site, _Board, Dispatch], later: Callable[[float], None]
+) -> None:
+    site, field, dispatch = board
+    for clock in (1.0, 0.5, 1.0):
+        _plan(site, dispatch, 400.0, clock, 0.0)
+    assert field.order[-1] == "clock released"
+    field.order.clear()
+    for _ in range(4):
+        later(6.0)
+        _plan(site, dispatch, 400.0, 1.0, 0.0)
+    assert "cap 400" in field.order and not [told for told in field.order if "clock" in told]
+    _plan(site, dispatch, 400.0, 0.5, 0.0)
+    assert "clock 1e+09" in field.order, "and taken again when it is needed"
 
 
 @pytest.mark.parametrize(

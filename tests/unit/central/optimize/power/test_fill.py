@@ -39,9 +39,26 @@ def test_cases(worth: tuple[float, ...], limit_w: tuple[float, ...], expected_w:
     assert found.power_w == pytest.approx(expected_w, abs=0.01)
 
 
-def test_prices_are_those_of_the_last_watt() -> None:
-    found = fill(TREE, curves(4, 3, 2, 1), np.array([240.0, 120.0, 999.0]))
-    assert found.price == pytest.approx([1, 3, 0])
+@pytest.mark.parametrize(
+    ("worth", "limit_w", "price"),
+    [
+        pytest.param(
+            (4, 3, 2, 1), (260, 120, 999), (1, 2, 0), id="a rack's own is what it adds to the site's"
+        ),
+        pytest.param((1, 1, 1, 1), (240, 120, 999), (1, 0, 0), id="a rack that only might bind"),
+        pytest.param((1, 1, 1, 1), (999, 120, 999), (0, 1, 0), id="a rack alone"),
+        pytest.param((1, 1, 1, 1), (999, 999, 999), (0, 0, 0), id="nothing binds"),
+    ],
+)
+def test_prices(worth: tuple[float, ...], limit_w: tuple[float, ...], price: tuple[float, ...]) -> None:
+    """What one more W there would do: with it, the work rises by as much."""
+    limits_w = np.array(limit_w, float)
+    found = fill(TREE, curves(*worth), limits_w)
+    assert found.price == pytest.approx(price)
+    for domain, expected in enumerate(price):
+        more_w = limits_w + np.eye(3)[domain]
+        gained = (fill(TREE, curves(*worth), more_w).power_w - found.power_w) @ np.array(worth, float)
+        assert gained == pytest.approx(expected)
 
 
 @given(problems())
