@@ -273,8 +273,10 @@ class EdgeGovernor:
         for held in ([*soft, *hard, *far], [*soft, *hard]):
             best = cheapest(costs_w, held)
             if best is not None:
-                broken = next((limit.name for limit in held if not limit.holds(free)), None)
-                return best, broken or "least energy; nothing else limits"
+                limiting = (
+                    limit.name for limit in held if not limit.holds(free) or limit.name == limits.BLIND
+                )
+                return best, next(limiting, "least energy; nothing else limits")
         # Heat and cap are kept first; sessions come as near to their deadlines as these allow.
         hurried_w = [
             [
@@ -285,8 +287,11 @@ class EdgeGovernor:
         ]
         best = cheapest(hurried_w, hard)
         if best is None:
-            return tuple(0 for _ in costs_w), "heat and cap: slower than can be"
-        return best, f"{hard[-1].name if hard else 'clocks'} before deadlines"
+            slowest = tuple(0 for _ in costs_w)
+            broken = next((limit.name for limit in hard if not limit.holds(slowest)), "heat and cap")
+            return slowest, f"{broken} cannot be kept: all is as slow as can be"
+        kept = hard[-1].name.partition(":")[0] if hard else "clocks"
+        return best, f"{kept} before deadlines"
 
     def _stay(
         self, best: tuple[int, ...], laid_out: Sequence[Options], held: Sequence[Limit], mean_w: float

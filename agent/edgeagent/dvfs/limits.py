@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
+from typing import Final
 
 from edgeagent.dvfs.domain import DomainModel
 from edgeagent.dvfs.heat import Heat, Reach
@@ -19,6 +20,9 @@ FAR_S = 30.0
 
 #: A domain shall be busy besides its sessions for no more than this share (as schedutil: 1 / 1.25).
 _BUSY_MOST = 0.8
+
+#: The name of a cap that nothing tells of.
+BLIND: Final = "power cap without a meter: whether it can be kept is not known"
 
 
 def deadline(
@@ -113,7 +117,7 @@ def cap(allowed_w: float, options: Sequence[Options], rest_w: float, metered: bo
     if allowed_w == inf:
         return []
     if not metered:
-        return [Limit("cap, without a meter", _slowest(options), 0.0)]
+        return [Limit(BLIND, _slowest(options), 0.0)]
     return [Limit("power cap", [option.most_w for option in options], allowed_w - rest_w)]
 
 

@@ -51,6 +51,21 @@ def test_the_very_next_decision_is_below_a_cap(cap_w: float) -> None:
     assert max(sum(second) / len(second) for second in seconds) <= cap_w * 1.005
 
 
+@pytest.mark.parametrize("opps_hz", [(1e9,), (0.5e9, 1e9)], ids=["no choice", "two clocks"])
+@pytest.mark.parametrize(
+    ("metered", "why"),
+    [
+        (True, "power cap cannot be kept: all is as slow as can be"),
+        (False, "power cap without a meter: whether it can be kept is not known"),
+    ],
+)
+def test_a_cap_that_cannot_be_kept_is_told(opps_hz: tuple[float, ...], metered: bool, why: str) -> None:
+    toy = Toy(opps_hz=opps_hz, cycles=1e6, power=metered, cap_w=1.0)
+    toy.run(EdgeGovernor(toy.machine), 10)
+    assert toy.clock_hz == opps_hz[0] and toy.drawn_w[-1] > toy.cap_w
+    assert toy.decision.why == why
+
+
 def test_under_a_cap_without_a_meter_it_goes_as_slow_as_it_can() -> None:
     toy = Toy(power=False, cap_w=5.0)
     toy.run(EdgeGovernor(toy.machine), 5)
