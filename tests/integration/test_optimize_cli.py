@@ -80,7 +80,11 @@ def test_a_mistake_in_the_topology_is_told_by_check_and_by_the_service(
             ["--topology", "{site}", "--aggregator", "nowhere"],
             "--aggregator 'nowhere': write http://host:port",
         ),
-        (["--topology", "{site}", "--broker", "tcp://x"], "write mqtt://host[:port]"),
+        (["--topology", "{site}", "--broker", "tcp://x"], "--broker 'tcp://x': write mqtt://host[:port]"),
+        (
+            ["--topology", "{site}", "--broker", "mqtt://127.0.0.1:1"],
+            "broker 127.0.0.1:1: nothing listens there; start the broker or check --broker",
+        ),
         (["--topology", "{site}", "--state-dir", "/proc/none"], "--state-dir /proc/none: "),
     ],
 )
@@ -95,6 +99,10 @@ def test_a_mistake_of_the_command_line_is_one_line(site: Path, arguments: list[s
     ("arguments", "said"),
     [
         (["curtail", "--by", "a quarter"], "'a quarter' is no share; write 25%"),
+        (["curtail", "--by", "150%"], "by 1.5: a share lies between 0 and 1, or 0% and 100%"),
+        (["curtail"], "say either to how many watts (--to), or by which share (--by)"),
+        (["curtail", "--by", "25%", "--to", "300kW"], "say either to how many watts (--to)"),
+        (["curtail", "--by", "25%", "--for", "1h", "--ramp", "2h"], "ramp 7200 s: it lies between"),
         (["curtail", "--to", "300"], "'300' is no power; write 300kW"),
         (["curtail", "--by", "25%", "--for", "long"], "'long' is no time; write 90s"),
         (["curtail", "--by", "25%", "--from", "noon"], "--from 'noon': write 16:00"),

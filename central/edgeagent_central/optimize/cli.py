@@ -54,9 +54,9 @@ def curtail(
     as_json: Json = False,
 ) -> None:
     """Order that the site draw less for a time; `edgeagent optimize orders` shows what came of it."""
-    from edgeagent_central.optimize.power.orders import power_w, seconds, share
+    from edgeagent_central.optimize.power.orders import Asked, power_w, seconds, share
 
-    order = {
+    order: dict[str, Any] = {
         **({"to_w": power_w(to)} if to else {}),
         **({"by": share(by)} if by else {}),
         **({"from_s": _moment(begin)} if begin else {}),
@@ -64,6 +64,7 @@ def curtail(
         "ramp_s": seconds(ramp),
         "who": "edgeagent optimize curtail",
     }
+    Asked(**order).order(time.time())  # what cannot be is refused here, whoever listens there
     _tell([_asked(url, "POST", "/v1/orders", order)], as_json)
 
 

@@ -74,9 +74,9 @@ def run(
         reached, prefix = _broker(config, broker)
         _serve(Settings(topology, reached, prefix, aggregator, listen, state_dir, lease, stale))
     except ConfigError as error:
-        fail("\nedgeagent: ".join(map(str, error.problems)))
+        fail(_as_option("\nedgeagent: ".join(map(str, error.problems)), config))
     except EdgeError as error:
-        fail(error)
+        fail(_as_option(str(error), config))
     except ModuleNotFoundError as error:
         fail(f"optimize needs a package that is missing: {error}; pip install 'edgeagent[optimize]'")
 
@@ -89,6 +89,11 @@ def _broker(config: Path | None, url: str) -> tuple[Broker, str]:
 
     keys = load_central(config, {"broker": {"url": url}} if url else {}, {})
     return keys.broker, keys.prefix
+
+
+def _as_option(text: str, config: Path | None) -> str:
+    """A complaint about the broker's URL names where it was given."""
+    return text if config else text.replace("broker.url", "--broker")
 
 
 def _serve(settings: Settings) -> None:

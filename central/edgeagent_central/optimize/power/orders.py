@@ -109,7 +109,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     who: str = ""
 
     def order(self, now_s: float) -> Order:
-        """Raises EdgeError for what cannot be."""
+        """As it is kept. Raises EdgeError for what cannot be."""
         if (self.to_w is None) == (self.by is None):
             raise EdgeError("say either to how many watts (--to), or by which share (--by)")
         if self.to_w is not None and not (isfinite(self.to_w) and self.to_w >= 0):
