@@ -105,6 +105,13 @@ class _Both:
         self._thread.join()
 
 
+def test_fallbacks_that_do_not_fit_are_told_at_its_start(site: PowerSite) -> None:
+    site.configure(0.22)
+    with site.optimizer("warned") as optimizer:
+        log = optimizer.log.read_text("utf-8")
+    assert "its servers fall back to 0.27 kW, above its 0.22 kW; lower fallback_w" in log
+
+
 def test_of_two_one_leads_whatever_befalls_it(site: PowerSite) -> None:
     with ExitStack() as stack:
         one = stack.enter_context(site.optimizer("one"))

@@ -28,7 +28,7 @@ from edgeagent_central.optimize.power.optimizer import PowerOptimizer
 from edgeagent_central.optimize.power.orders import Asked
 from edgeagent_central.optimize.power.plan import Plan, Snapshot
 from edgeagent_central.optimize.power.sharing import Sharing
-from edgeagent_central.optimize.power.topology.load import load_topology
+from edgeagent_central.optimize.power.topology.load import load_topology, unsafe_fallbacks
 from edgeagent_central.optimize.power.watch import QUANTITIES, Watch
 from edgeagent_central.optimize.power.wiring import wired
 from edgeagent_central.serving import Server
@@ -108,6 +108,8 @@ class Service:
 
     def run(self, ended: threading.Event) -> None:
         """Work until `ended`."""
+        for warning in unsafe_fallbacks(self._live.site):
+            _LOG.warning("%s", warning)
         self._warm_up()
         self._sharing.start()
         self._lead.start()
