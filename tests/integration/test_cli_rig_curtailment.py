@@ -46,7 +46,7 @@ def test_an_order_is_kept_while_the_optimizer_is_killed(tmp_path: Path) -> None:
     (figures,) = done.json
     phases = {row["phase"]: row for row in figures["phases"]}
     assert list(phases) == ["before the order", "order", "optimizer killed", "optimizer back", "order over"]
-    assert figures["baseline_w"] == pytest.approx(figures["baseline_of_twin_w"], rel=0.02)
+    assert figures["baseline_w"] == pytest.approx(figures["baseline_of_twin_w"], rel=0.05)  # of 3 s
     assert phases["order"]["limit_kw"] == pytest.approx(0.75 * figures["baseline_w"] / 1e3)
     assert phases["order"]["to_limit_s"] <= 10
     assert not any(row["seconds_above"] for row in figures["phases"])
