@@ -30,4 +30,7 @@ class FakeClock:
 
     def set(self, ahead_s: int) -> None:
         """Put the clock `ahead_s` ahead of the true one."""
-        self._file.write_text(f"{ahead_s:+d}")
+        # At once: libfaketime ends the process that finds the file empty.
+        whole = self._file.with_suffix(".new")
+        whole.write_text(f"{ahead_s:+d}")
+        whole.replace(self._file)
