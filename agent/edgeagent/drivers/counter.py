@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+
+from edgeagent.files import replace_after
 
 #: How often totals are written. A restart of the agent costs nothing, since the register itself
 #: remembers; a power cut takes a total back by at most this, less what the machine uses to boot.
@@ -131,7 +132,9 @@ class TotalsFile:
         }
         content = json.dumps({"boot_id": self._boot_id, "totals": totals})
         before = self._writer
-        self._writer = threading.Thread(target=_write, args=(self._path, content, before), daemon=True)
+        self._writer = threading.Thread(
+            target=replace_after, args=(self._path, content.encode(), before), daemon=True
+        )
         self._writer.start()
         if now:
             self._writer.join(1.0)
@@ -144,17 +147,3 @@ def _row(
         if not math.isfinite(number):
             raise ValueError("not a finite number")
     return total, raw, at_s, rate
-
-
-def _write(path: Path, content: str, before: threading.Thread | None) -> None:
-    if before:
-        before.join()
-    draft = path.with_name(f"{path.name}.new")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        return  # a full disk costs at most what a power cut would

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import threading
 import time
 import zipfile
@@ -14,6 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgeagent.files import replace_after
 
 #: How often it is written; what a crash or a power cut takes from a model is what it learned since.
 SAVE_S: Final = 900.0
@@ -73,7 +74,7 @@ class StateFile:
         np.savez(content, version=np.array(_VERSION), saved_s=np.array(self._clock()), **arrays)
         before = self._writer
         self._writer = threading.Thread(
-            target=_write, args=(self._path, content.getvalue(), before), daemon=True
+            target=replace_after, args=(self._path, content.getvalue(), before), daemon=True
         )
         self._writer.start()
         if now:
@@ -102,17 +103,3 @@ def _fits(saved: NDArray[Any], part: Any, key: str) -> bool:
     there = getattr(part, key)
     ends = -1 if key in getattr(part, "grows", ()) else None
     return bool(saved.dtype == there.dtype and saved.shape[:ends] == there.shape[:ends])
-
-
-def _write(path: Path, content: bytes, before: threading.Thread | None) -> None:
-    if before:
-        before.join()
-    draft = path.with_name(f"{path.name}.new")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        return  # a full disk costs at most what a power cut would

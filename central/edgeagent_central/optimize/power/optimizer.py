@@ -285,8 +285,7 @@ class PowerOptimizer:
         range_w = np.where(seen.answers, site.max_w - site.min_w, 0.0)
         room_w = np.maximum(limit_w - site.tree.load_w(floor_w), 0.0)
         share = np.minimum(room_w / np.maximum(site.tree.load_w(range_w), 1e-9), 1.0)
-        for domain in range(1, len(share)):
-            share[domain] = min(share[domain], share[site.tree.parent[domain]])
+        share = site.tree.lowest_above(share)
         cap_w = floor_w + share[site.tree.domain] * range_w
         return self._plain(seen, limit_w, cap_w, "proportional")
 

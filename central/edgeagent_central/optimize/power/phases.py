@@ -32,7 +32,6 @@ def rises(site: Site, plan: Plan, may_draw_w: Array, answers: Flags) -> Array:
     used_w = np.where(diverse, load_w(np.where(counted, plan.drawn_w, may_draw_w)), load_w(may_draw_w))
     asked_w = np.where(diverse, load_w(np.where(counted, 0.0, rise_w)), load_w(rise_w))
     share = np.clip((plan.limit_w - used_w) / np.maximum(asked_w, 1e-9), 0.0, 1.0)
-    for domain in range(1, len(share)):
-        share[domain] = min(share[domain], share[site.tree.parent[domain]])
+    share = site.tree.lowest_above(share)
     raised_w: Array = may_draw_w + share[site.tree.domain] * rise_w
     return raised_w

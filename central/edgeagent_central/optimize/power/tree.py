@@ -90,6 +90,13 @@ class Tree:
         carried: Array = total[self.end] - total[self.first]
         return carried
 
+    def lowest_above(self, share: Array) -> Array:
+        """For each domain the lowest of its own value and those of all above it; shape (d,)."""
+        lowest = share.copy()
+        for domain in range(1, len(lowest)):
+            lowest[domain] = min(lowest[domain], lowest[self.parent[domain]])
+        return lowest
+
     def ancestors(self, domain: int) -> list[int]:
         """From the domain itself up to the root."""
         path = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from edgeagent_central.optimize.power.site import Site
 from edgeagent_central.optimize.power.tree import Array
 
 
-class _Baseline:
+class _Baseline(ABC):
     """Keeps what was seen; each derives its caps from that."""
 
     def __init__(self, site: Site) -> None:
@@ -31,16 +32,16 @@ class _Baseline:
         limit_w = self._seen.limit_w
         return Plan(self._seen.time_s, cap_w, clock, {}, limit_w, cap_w, price, type(self).__name__)
 
+    @abstractmethod
     def _caps_w(self, seen: Snapshot) -> Array:
-        raise NotImplementedError
+        """What each leaf is held to; shape (n,)."""
 
     def _shares_w(self, range_w: Array, limit_w: Array) -> Array:
         """Each leaf's lowest and the same share of its range, as far as what lies above it allows."""
         tree, floor_w = self.site.tree, self.site.min_w
         room_w = np.maximum(limit_w - tree.load_w(floor_w), 0.0)
         share = room_w / np.maximum(tree.load_w(range_w), 1e-9)
-        for domain in range(1, len(share)):
-            share[domain] = min(share[domain], share[tree.parent[domain]])
+        share = tree.lowest_above(share)
         given_w: Array = floor_w + share[tree.domain] * range_w
         return given_w
 

@@ -86,7 +86,6 @@ def _fair_w(tree: Tree, servers: int) -> Array:
     share = (tree.limit_w - tree.load_w(floor_w)) / np.maximum(
         tree.load_w(np.full(servers, MAX_W - MIN_W)), 1e-9
     )
-    for domain in range(1, len(share)):
-        share[domain] = min(share[domain], share[tree.parent[domain]])
+    share = tree.lowest_above(share)
     fair_w: Array = MIN_W + np.clip(share[tree.domain], 0.0, 1.0) * (MAX_W - MIN_W)
     return fair_w
