@@ -176,9 +176,7 @@ class Dispatch:
         if not self.commands.permitted():
             return
         tree, told = self._site.tree, np.isfinite(self._holdings.told)
-        crowded = tree.load_w(self._site.max_w) > self._limit_w
-        for domain in range(1, len(crowded)):
-            crowded[domain] |= crowded[tree.parent[domain]]
+        crowded = tree.at_or_above(tree.load_w(self._site.max_w) > self._limit_w)
         free = ~crowded[tree.domain]
         for places in (self._wiring.cap, self._wiring.clock):
             for slot in places[free & (places >= 0)].tolist():
@@ -306,9 +304,7 @@ class Dispatch:
         tree = self._site.tree
         now_w, late_w = tree.load_w(may_w), tree.load_w(np.maximum(may_w - plan.cap_w, 0.0))
         carried_w = np.where(self._site.diverse, tree.load_w(plan.drawn_w) + late_w, now_w)
-        crowded = carried_w > plan.limit_w
-        for domain in range(1, len(crowded)):
-            crowded[domain] |= crowded[tree.parent[domain]]
+        crowded = tree.at_or_above(carried_w > plan.limit_w)
         of_leaf: Flags = crowded[tree.domain]
         return of_leaf
 

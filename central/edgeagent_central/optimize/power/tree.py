@@ -97,6 +97,13 @@ class Tree:
             lowest[domain] = min(lowest[domain], lowest[self.parent[domain]])
         return lowest
 
+    def at_or_above(self, marked: Flags) -> Flags:
+        """Which domains are marked, or stand below one that is; shape (d,)."""
+        found = marked.copy()
+        for domain in range(1, len(found)):
+            found[domain] |= found[self.parent[domain]]
+        return found
+
     def ancestors(self, domain: int) -> list[int]:
         """From the domain itself up to the root."""
         path = []
